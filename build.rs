@@ -1,0 +1,127 @@
+//! Binds the module to the httpd it is built for: asks `apxs` where its headers are and with which
+//! flags it was compiled, lets bindgen translate the allowlisted parts, and has the C compiler check
+//! what the Rust side takes for granted.
+//!
+//! `APXS` in the environment names another `apxs` than the one on the `PATH`.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What the module uses of httpd and APR; nothing else is translated.
+const FUNCTIONS: &[&str] = &[
+    "ap_check_cmd_context",
+    "ap_finalize_request_protocol",
+    "ap_finalize_sub_req_protocol",
+    "ap_find_linked_module",
+    "ap_get_brigade",
+    "ap_get_module_config",
+    "ap_get_request_module_loglevel",
+    "ap_hook_check_config",
+    "ap_hook_fixups",
+    "ap_hook_handler",
+    "ap_hook_open_logs",
+    "ap_hook_post_config",
+    "ap_internal_redirect",
+    "ap_log_error_",
+    "ap_log_rerror_",
+    "ap_pass_brigade",
+    "ap_run_handler",
+    "ap_server_root_relative",
+    "ap_set_module_config",
+    "ap_state_query",
+    "apr_os_thread_put",
+    "apr_palloc",
+    "apr_pool_cleanup_null",
+    "apr_pool_cleanup_register",
+    "apr_pool_create_ex",
+    "apr_pool_userdata_get",
+    "apr_pool_userdata_setn",
+    "apr_pstrmemdup",
+    "apr_table_get",
+    "apr_table_set",
+];
+
+const TYPES: &[&str] = &["module", "command_rec", "cmd_parms", "request_rec", "ap_filter_t", "apr_bucket_brigade"];
+
+const VARIABLES: &[&str] = &[
+    "ap_thread_stacksize",
+    "AP_SQ_.*",
+    "APLOG_.*",
+    "APR_EGENERAL",
+    "APR_HOOK_.*",
+    "APR_SUCCESS",
+    "APR_INET6?",
+    "DECLINED",
+    "DONE",
+    "EXEC_ON_READ",
+    "GLOBAL_ONLY",
+    "HTTP_FORBIDDEN",
+    "HTTP_INTERNAL_SERVER_ERROR",
+    "HTTP_SERVICE_UNAVAILABLE",
+    "MODULE_MAGIC_.*",
+    "NOT_IN_HTACCESS",
+    "OK",
+    "OR_.*",
+    "ACCESS_CONF",
+    "RSRC_CONF",
+    "SUSPENDED",
+];
+
+fn main() {
+    for file in ["apxs/wrapper.h", "apxs/assert.c", "build.rs"] {
+        println!("cargo::rerun-if-changed={file}");
+    }
+    println!("cargo::rerun-if-env-changed=APXS");
+
+    let includes = [apxs("INCLUDEDIR"), apxs("APR_INCLUDEDIR"), apxs("APU_INCLUDEDIR")];
+    let defines: Vec<String> = apxs("EXTRA_CPPFLAGS").split_whitespace().map(str::to_owned).collect();
+
+    let mut builder = bindgen::Builder::default()
+        .header("apxs/wrapper.h")
+        .clang_args(includes.iter().map(|directory| format!("-I{directory}")))
+        .clang_args(&defines)
+        // OK, DECLINED and their kin are compared with C ints.
+        .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
+        .derive_default(false)
+        .generate_comments(false)
+        // A handler may end its thread (pthread_exit), which unwinds through the caller.
+        .override_abi(bindgen::Abi::CUnwind, "ap_run_handler")
+        .layout_tests(true);
+    for name in FUNCTIONS {
+        builder = builder.allowlist_function(name);
+    }
+    for name in TYPES {
+        builder = builder.allowlist_type(name);
+    }
+    for name in VARIABLES {
+        builder = builder.allowlist_var(name);
+    }
+    let output = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("bindings.rs");
+    builder
+        .generate()
+        .expect("bindgen reads httpd's headers (are apache2-dev or httpd-devel and libclang installed?)")
+        .write_to_file(output)
+        .expect("the bindings are written to OUT_DIR");
+
+    let mut check = cc::Build::new();
+    check.file("apxs/assert.c").includes(&includes).cargo_metadata(false);
+    for define in &defines {
+        check.flag(define);
+    }
+    check.compile("assert");
+}
+
+/// One of httpd's build settings, as `apxs -q` tells it.
+fn apxs(setting: &str) -> String {
+    let program = env::var("APXS").unwrap_or_else(|_| "apxs".to_owned());
+    let output = Command::new(&program).args(["-q", setting]).output().unwrap_or_else(|error| {
+        panic!("{program} cannot be run ({error}): install apache2-dev or httpd-devel, or set APXS")
+    });
+    assert!(
+        output.status.success(),
+        "{program} -q {setting} failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("apxs prints UTF-8").trim().to_owned()
+}

@@ -1,0 +1,20 @@
+//! The boundary between C and Rust: a panic never crosses it.
+
+use crate::httpd::log;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs the body of a function that C calls. A panic in it is logged, and `refusal` is the answer.
+///
+/// Every `extern "C"` function of the module is one call of this.
+pub fn guard<T>(refusal: T, body: impl FnOnce() -> T) -> T {
+    // Unwind safe: what the body shares with others is pool memory that is written once, or locked.
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
+        let reason = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no reason given".to_owned());
+        log::server(log::Level::Error, &format!("SEL0001: a fault in mod_selinux itself: {reason}"));
+        refusal
+    })
+}

@@ -1,0 +1,135 @@
+//! Crossings: where a subrequest's filter chains go on in the filters of the request that started it.
+//!
+//! A subrequest's response passes its own filters and then those of its parent, and a body it reads
+//! comes through its parent's. Served on another thread than its parent, it must not take them along:
+//! a filter put in between carries each call to the thread that the parent's filters belong to.
+
+use crate::ffi;
+use crate::httpd::boundary::guard;
+use crate::httpd::request::Request;
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+
+/// Carries calls to the parent's thread.
+pub trait Carrier: 'static {
+    /// Makes the call where the parent's filters belong, and waits for its result.
+    fn carry(&self, call: Call) -> c_int;
+}
+
+/// A call of a filter, on its way to another thread.
+///
+/// # Invariants
+///
+/// The filter and the brigade are live, and the thread that made the call waits for its result.
+#[derive(Clone, Copy)]
+pub struct Call {
+    filter: *mut ffi::ap_filter_t,
+    brigade: *mut ffi::apr_bucket_brigade,
+    kind: Kind,
+}
+
+// SAFETY: by the invariant only the thread that runs the call touches the two meanwhile.
+unsafe impl Send for Call {}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Pass,
+    Get { mode: ffi::ap_input_mode_t, block: ffi::apr_read_type_e, bytes: ffi::apr_off_t },
+}
+
+impl Call {
+    /// Makes the call, on this thread; answers an `apr_status_t`.
+    pub fn run(self) -> c_int {
+        // SAFETY: the invariant.
+        unsafe {
+            match self.kind {
+                Kind::Pass => ffi::ap_pass_brigade(self.filter, self.brigade),
+                Kind::Get { mode, block, bytes } => {
+                    ffi::ap_get_brigade(self.filter, self.brigade, mode, block, bytes)
+                }
+            }
+        }
+    }
+}
+
+/// What a call answers that cannot be made.
+pub const FAILED: c_int = ffi::APR_EGENERAL;
+
+/// Puts crossings into a subrequest's chains. Other requests' chains end in protocol filters, which
+/// may run anywhere: nothing to do.
+pub fn cross<C: Carrier>(request: Request<'_>, carrier: impl Fn() -> C) {
+    if request.main().is_none() {
+        return;
+    }
+    let r = request.as_ptr();
+    // SAFETY: the request is live and this thread's, and so are its filters.
+    unsafe {
+        insert(request, &raw mut (*r).output_filters, ffi::ap_filter_func { out_func: Some(output::<C>) }, carrier());
+        insert(request, &raw mut (*r).input_filters, ffi::ap_filter_func { in_func: Some(input::<C>) }, carrier());
+    }
+}
+
+/// Inserts a filter behind the last of the chain that is the request's own.
+///
+/// It is not registered by name, so that no configuration can ask for it.
+///
+/// # Safety
+///
+/// `link` is where a live chain of the request begins.
+unsafe fn insert<C: Carrier>(
+    request: Request<'_>,
+    mut link: *mut *mut ffi::ap_filter_t,
+    func: ffi::ap_filter_func,
+    carrier: C,
+) {
+    // SAFETY: a chain ends in null, and its filters live as long as their requests or the connection.
+    unsafe {
+        while !(*link).is_null() && (**link).r == request.as_ptr() {
+            link = &raw mut (**link).next;
+        }
+        let Some(next) = (*link).as_ref() else { return };
+        let pool = request.pool();
+        // All-zero is what `register_filter` starts from (`server/util_filter.c`).
+        let mut record = MaybeUninit::<ffi::ap_filter_rec_t>::zeroed().assume_init();
+        record.name = c"selinux_crossing".as_ptr();
+        record.filter_func = func;
+        record.ftype = ffi::ap_filter_type_AP_FTYPE_CONTENT_SET;
+        *link = std::ptr::from_ref(pool.put(ffi::ap_filter_t {
+            frec: std::ptr::from_ref(pool.put(record)).cast_mut(),
+            ctx: std::ptr::from_ref(pool.keep(carrier)).cast_mut().cast::<c_void>(),
+            next: *link,
+            // The parent's, so that an internal redirect of the subrequest, which drops the
+            // subrequest's own filters, leaves it in place (`internal_internal_redirect`).
+            r: next.r,
+            c: next.c,
+        }))
+        .cast_mut();
+    }
+}
+
+unsafe extern "C" fn output<C: Carrier>(filter: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_bucket_brigade) -> c_int {
+    // SAFETY: httpd calls the filter that `insert` made, with its own context.
+    unsafe { carry::<C>(filter, brigade, Kind::Pass) }
+}
+
+unsafe extern "C" fn input<C: Carrier>(
+    filter: *mut ffi::ap_filter_t,
+    brigade: *mut ffi::apr_bucket_brigade,
+    mode: ffi::ap_input_mode_t,
+    block: ffi::apr_read_type_e,
+    bytes: ffi::apr_off_t,
+) -> c_int {
+    // SAFETY: as above.
+    unsafe { carry::<C>(filter, brigade, Kind::Get { mode, block, bytes }) }
+}
+
+/// # Safety
+///
+/// `filter` was made by `insert` for carriers of this type; the brigade is live.
+unsafe fn carry<C: Carrier>(filter: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_bucket_brigade, kind: Kind) -> c_int {
+    guard(FAILED, || {
+        // SAFETY: the caller's word.
+        let (carrier, next) = unsafe { (&*(*filter).ctx.cast::<C>(), (*filter).next) };
+        carrier.carry(Call { filter: next, brigade, kind })
+    })
+}

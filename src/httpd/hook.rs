@@ -1,0 +1,105 @@
+//! Hooks: safe functions of the module, called by httpd at its stages.
+//!
+//! Each hook function is a type implementing a trait here, so that the C function around it is made
+//! once, for all of them.
+
+use crate::ffi;
+use crate::httpd::boundary::guard;
+use crate::httpd::pool::Pool;
+use crate::httpd::request::Request;
+use crate::httpd::status::Status;
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::ptr::null;
+
+/// When, among the hooks of one stage, a hook runs.
+#[derive(Clone, Copy)]
+pub struct Order(c_int);
+
+impl Order {
+    /// `APR_HOOK_REALLY_FIRST`.
+    pub const REALLY_FIRST: Order = Order(ffi::APR_HOOK_REALLY_FIRST);
+    /// After what must be really first, before everything else.
+    pub const AFTER_REALLY_FIRST: Order = Order(ffi::APR_HOOK_REALLY_FIRST + 1);
+    /// `APR_HOOK_MIDDLE`.
+    pub const MIDDLE: Order = Order(ffi::APR_HOOK_MIDDLE);
+    /// `APR_HOOK_REALLY_LAST`.
+    pub const REALLY_LAST: Order = Order(ffi::APR_HOOK_REALLY_LAST);
+}
+
+/// A stage of a request's life.
+pub trait RequestHook {
+    /// The hook's body; a panic in it refuses the request with 500.
+    fn run(request: Request<'_>) -> Status;
+}
+
+/// A stage of the server's start.
+pub trait StartHook {
+    /// The hook's body, with the configuration's pool; a panic in it stops the start.
+    fn run(configuration: Pool<'_>, server: Server<'_>) -> Status;
+}
+
+/// The main server; virtual hosts follow it.
+#[derive(Clone, Copy)]
+pub struct Server<'s> {
+    server: *mut ffi::server_rec,
+    lifetime: PhantomData<&'s ()>,
+}
+
+impl Server<'_> {
+    pub(super) fn as_ptr(self) -> *mut ffi::server_rec {
+        self.server
+    }
+}
+
+unsafe extern "C" fn request_hook<H: RequestHook>(r: *mut ffi::request_rec) -> c_int {
+    guard(Status::INTERNAL_SERVER_ERROR, || {
+        // SAFETY: httpd passes a live request, and the thread that runs a hook is the one that has it.
+        H::run(unsafe { Request::from_ptr(r) })
+    })
+    .0
+}
+
+unsafe extern "C" fn start_hook<H: StartHook>(
+    configuration: *mut ffi::apr_pool_t,
+    _log: *mut ffi::apr_pool_t,
+    _temporary: *mut ffi::apr_pool_t,
+    server: *mut ffi::server_rec,
+) -> c_int {
+    guard(Status::INTERNAL_SERVER_ERROR, || {
+        // SAFETY: httpd passes its configuration pool; the start has one thread.
+        let configuration = unsafe { Pool::from_ptr(configuration) };
+        H::run(configuration, Server { server, lifetime: PhantomData })
+    })
+    .0
+}
+
+/// After the configuration was read, also under `httpd -t`; not OK: it is bad.
+pub fn check_config<H: StartHook>(order: Order) {
+    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
+    unsafe { ffi::ap_hook_check_config(Some(start_hook::<H>), null(), null(), order.0) }
+}
+
+/// When logs are opened, and by the MPM the listening sockets.
+pub fn open_logs<H: StartHook>(order: Order) {
+    // SAFETY: as above.
+    unsafe { ffi::ap_hook_open_logs(Some(start_hook::<H>), null(), null(), order.0) }
+}
+
+/// When everything is open, before children are made; not OK: the server does not start.
+pub fn post_config<H: StartHook>(order: Order) {
+    // SAFETY: as above.
+    unsafe { ffi::ap_hook_post_config(Some(start_hook::<H>), null(), null(), order.0) }
+}
+
+/// After authorization, before the handler.
+pub fn fixups<H: RequestHook>(order: Order) {
+    // SAFETY: as above.
+    unsafe { ffi::ap_hook_fixups(Some(request_hook::<H>), null(), null(), order.0) }
+}
+
+/// The response.
+pub fn handler<H: RequestHook>(order: Order) {
+    // SAFETY: as above.
+    unsafe { ffi::ap_hook_handler(Some(request_hook::<H>), null(), null(), order.0) }
+}

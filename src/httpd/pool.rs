@@ -1,0 +1,119 @@
+//! APR's memory pools: things that live as long as a request or a configuration does.
+
+use crate::ffi;
+use std::ffi::{CStr, c_int, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// A pool, borrowed for `'p`: what is put into it lives at least as long.
+///
+/// # Invariants
+///
+/// The pointer is a live APR pool for `'p`, and no other thread uses it meanwhile (a request's pool
+/// belongs to whichever thread has the request; `worker` passes both on together).
+#[derive(Clone, Copy)]
+pub struct Pool<'p> {
+    pool: NonNull<ffi::apr_pool_t>,
+    lifetime: PhantomData<&'p ()>,
+}
+
+impl<'p> Pool<'p> {
+    /// # Safety
+    ///
+    /// `pool` is a live pool for `'p`, used by this thread alone.
+    pub unsafe fn from_ptr(pool: *mut ffi::apr_pool_t) -> Self {
+        // httpd never passes a null pool; the check costs nothing beside what follows.
+        Pool { pool: NonNull::new(pool).expect("httpd passes a pool"), lifetime: PhantomData }
+    }
+
+    /// The pool, for a call into APR.
+    pub fn as_ptr(self) -> *mut ffi::apr_pool_t {
+        self.pool.as_ptr()
+    }
+
+    /// Puts a value into the pool; its memory goes with the pool, and it needs no destructor.
+    pub fn put<T>(self, value: T) -> &'p T {
+        const { assert!(!std::mem::needs_drop::<T>(), "what needs a destructor is kept, not put") };
+        const { assert!(align_of::<T>() <= 8, "APR aligns to eight bytes") };
+        // SAFETY: the invariant; APR returns memory aligned to eight bytes (APR_ALIGN_DEFAULT), or aborts.
+        let place = unsafe { ffi::apr_palloc(self.as_ptr(), size_of::<T>() as _) }.cast::<T>();
+        let place = NonNull::new(place).expect("a pool without memory ends the process");
+        // SAFETY: fresh memory of the right size and alignment, ours for `'p`.
+        unsafe {
+            place.write(value);
+            place.as_ref()
+        }
+    }
+
+    /// Keeps a value as long as the pool, and drops it with the pool.
+    pub fn keep<T>(self, value: T) -> &'p T {
+        let kept = Box::into_raw(Box::new(value));
+        // SAFETY: the cleanup is the one for this type, and runs once, before the pool's memory goes.
+        // A forked child that execs (`apr_proc_create`) has no use for the value: nothing to do there.
+        unsafe {
+            ffi::apr_pool_cleanup_register(
+                self.as_ptr(),
+                kept.cast::<c_void>(),
+                Some(drop_kept::<T>),
+                Some(ffi::apr_pool_cleanup_null),
+            );
+            &*kept
+        }
+    }
+
+    /// The one value of this type that the pool keeps for the module under `name`, made when it is
+    /// first asked for.
+    pub fn the_one<T: Default>(self, name: &'static CStr) -> &'p T {
+        let mut found = std::ptr::null_mut();
+        // SAFETY: the invariant; under this name there is nothing, or what the lines below kept.
+        unsafe {
+            ffi::apr_pool_userdata_get(&mut found, name.as_ptr(), self.as_ptr());
+            if let Some(found) = found.cast::<T>().as_ref() {
+                return found;
+            }
+        }
+        let kept = self.keep(T::default());
+        // SAFETY: as above; the name lives for ever, so APR need not copy it.
+        unsafe {
+            let value = std::ptr::from_ref(kept).cast_mut().cast::<c_void>();
+            ffi::apr_pool_userdata_setn(value, name.as_ptr(), None, self.as_ptr());
+        }
+        kept
+    }
+
+    /// A pool that dies with this one.
+    pub fn child(self) -> Pool<'p> {
+        let mut child = std::ptr::null_mut();
+        // SAFETY: the invariant. Out of memory, APR calls the pool's abort function.
+        unsafe {
+            ffi::apr_pool_create_ex(&mut child, self.as_ptr(), None, std::ptr::null_mut());
+            Pool::from_ptr(child)
+        }
+    }
+
+    /// A copy of a text, as httpd wants error messages and header values.
+    pub fn text(self, text: &str) -> &'p CStr {
+        // SAFETY: APR copies `len` bytes and ends them with a NUL; a NUL inside only shortens the text.
+        unsafe {
+            let copy = ffi::apr_pstrmemdup(self.as_ptr(), text.as_ptr().cast(), text.len() as _);
+            CStr::from_ptr(copy)
+        }
+    }
+
+    /// `path` made absolute by `ServerRoot`; `None` where it cannot be.
+    pub fn server_root_relative(self, path: &CStr) -> Option<&'p CStr> {
+        // SAFETY: the invariant; the answer is in the pool.
+        unsafe {
+            let absolute = ffi::ap_server_root_relative(self.as_ptr(), path.as_ptr());
+            (!absolute.is_null()).then(|| CStr::from_ptr(absolute))
+        }
+    }
+}
+
+unsafe extern "C" fn drop_kept<T>(kept: *mut c_void) -> c_int {
+    crate::httpd::boundary::guard(ffi::APR_EGENERAL, || {
+        // SAFETY: `keep` made it from a box of this type, and APR runs a cleanup once.
+        drop(unsafe { Box::from_raw(kept.cast::<T>()) });
+        ffi::APR_SUCCESS
+    })
+}

@@ -1,0 +1,259 @@
+//! A request: what the module reads of it, what it writes, and how its processing is driven.
+
+use crate::ffi;
+use crate::httpd::pool::Pool;
+use crate::httpd::status::Status;
+use std::ffi::{CStr, c_char, c_void};
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ptr::NonNull;
+
+/// A request, borrowed for as long as httpd lends it to a hook.
+///
+/// # Invariants
+///
+/// The pointer is a live `request_rec` for `'r`, and this thread is the one that has the request.
+#[derive(Clone, Copy)]
+pub struct Request<'r> {
+    request: NonNull<ffi::request_rec>,
+    lifetime: PhantomData<&'r ()>,
+}
+
+/// A request lent to another thread.
+///
+/// # Invariants
+///
+/// Made by `Request::lend`, whose caller neither touches the request nor returns while another thread
+/// may redeem the ticket: the thread that lends waits (`worker`), so one thread at a time has it.
+#[derive(Clone, Copy)]
+pub struct Ticket(NonNull<ffi::request_rec>);
+
+// SAFETY: the invariant hands the request from thread to thread, with a lock's ordering in between.
+unsafe impl Send for Ticket {}
+// SAFETY: as above.
+unsafe impl Sync for Ticket {}
+
+impl Ticket {
+    /// The request, on the thread it was lent to.
+    pub fn redeem(&self) -> Request<'_> {
+        Request { request: self.0, lifetime: PhantomData }
+    }
+}
+
+impl<'r> Request<'r> {
+    /// # Safety
+    ///
+    /// `r` is a live request for `'r`, and this thread is the one that has it.
+    pub unsafe fn from_ptr(r: *mut ffi::request_rec) -> Self {
+        Request { request: NonNull::new(r).expect("httpd passes a request"), lifetime: PhantomData }
+    }
+
+    /// Lends the request to other threads while `body` runs, which returns only when they are through.
+    pub fn lend<T>(self, body: impl FnOnce(Ticket) -> T) -> T {
+        body(Ticket(self.request))
+    }
+
+    /// The request, for a call into httpd.
+    pub fn as_ptr(self) -> *mut ffi::request_rec {
+        self.request.as_ptr()
+    }
+
+    fn get(&self) -> &ffi::request_rec {
+        // SAFETY: the invariant. The reference ends before the next call into httpd.
+        unsafe { self.request.as_ref() }
+    }
+
+    fn get_mut(&mut self) -> &mut ffi::request_rec {
+        // SAFETY: the invariant: nobody else touches the request while this thread has it.
+        unsafe { self.request.as_mut() }
+    }
+
+    /// The pool that dies with the request.
+    pub fn pool(self) -> Pool<'r> {
+        // SAFETY: a request has a pool, which outlives it; the thread that has one has the other.
+        unsafe { Pool::from_ptr(self.get().pool) }
+    }
+
+    /// The user httpd's authentication found; `None` where nobody logged in.
+    pub fn user(self) -> Option<&'r CStr> {
+        // SAFETY: null or a C string in a pool that lives as long as the request.
+        unsafe { c_str(self.get().user) }
+    }
+
+    /// The client's address, as mod_remoteip leaves it; `None` where it has none (a Unix socket).
+    pub fn address(self) -> Option<IpAddr> {
+        // SAFETY: httpd sets the address when it makes the request (`ap_create_request`).
+        let address = unsafe { self.get().useragent_addr.as_ref() }?;
+        match address.family {
+            ffi::APR_INET => {
+                // SAFETY: the family says which member of the union is there.
+                let number = unsafe { address.sa.sin.sin_addr.s_addr };
+                Some(IpAddr::V4(Ipv4Addr::from(number.to_ne_bytes())))
+            }
+            ffi::APR_INET6 => {
+                // SAFETY: as above; all three members of the inner union are the same sixteen bytes.
+                let bytes = unsafe { address.sa.sin6.sin6_addr.__in6_u.__u6_addr8 };
+                Some(IpAddr::V6(Ipv6Addr::from(bytes)))
+            }
+            _ => None,
+        }
+    }
+
+    /// A variable of the request's environment.
+    pub fn env(self, name: &CStr) -> Option<&'r CStr> {
+        // SAFETY: the table is live, and its values are in the request's pool.
+        unsafe { c_str(ffi::apr_table_get(self.get().subprocess_env, name.as_ptr())) }
+    }
+
+    /// Sets a variable of the request's environment, for logs, CGI and SSI.
+    pub fn set_env(self, name: &CStr, value: &CStr) {
+        // SAFETY: the table is live; it copies both.
+        unsafe { ffi::apr_table_set(self.get().subprocess_env, name.as_ptr(), value.as_ptr()) }
+    }
+
+    /// Sets a header of the response that goes out with errors too.
+    pub fn set_error_header(self, name: &CStr, value: &CStr) {
+        // SAFETY: as above.
+        unsafe { ffi::apr_table_set(self.get().err_headers_out, name.as_ptr(), value.as_ptr()) }
+    }
+
+    /// The request this one is a subrequest of.
+    pub fn main(self) -> Option<Request<'r>> {
+        // SAFETY: null or the request that made this one, which waits for it on the same stack.
+        NonNull::new(self.get().main).map(|main| unsafe { Request::from_ptr(main.as_ptr()) })
+    }
+
+    /// The request this one was internally redirected from.
+    pub fn previous(self) -> Option<Request<'r>> {
+        // SAFETY: null or a request in the same pool.
+        NonNull::new(self.get().prev).map(|prev| unsafe { Request::from_ptr(prev.as_ptr()) })
+    }
+
+    /// The name of the handler that is to answer.
+    pub fn handler(self) -> Option<&'r CStr> {
+        // SAFETY: null or a C string in the request's or the configuration's pool.
+        unsafe { c_str(self.get().handler) }
+    }
+
+    /// What the request is mapped to.
+    pub fn filename(self) -> Option<&'r CStr> {
+        // SAFETY: null or a C string in the request's pool.
+        unsafe { c_str(self.get().filename) }
+    }
+
+    /// Identifies the merged configuration of the request's place. httpd takes two requests with the
+    /// same one to need no second authorization (`ap_process_request_internal`), so does the module.
+    pub fn place(self) -> *const c_void {
+        self.get().per_dir_config.cast()
+    }
+
+    /// The module's configuration for the request's place.
+    ///
+    /// `T` is what `directive::Configuration` makes.
+    pub fn configuration<T: crate::httpd::directive::Configuration>(self) -> &'r T {
+        // SAFETY: the slot holds what `create_dir_config` or `merge_dir_config` made: a `T` in a pool
+        // that outlives the request, and that nobody writes to once requests are served.
+        unsafe {
+            let slot = ffi::ap_get_module_config(self.get().per_dir_config, crate::module::record());
+            &*slot.cast::<T>()
+        }
+    }
+
+    /// What `keep_record` kept with the request.
+    pub fn record<T>(self) -> Option<&'r T> {
+        // SAFETY: the slot is null or what `keep_record` put there, for the one type the module keeps.
+        unsafe { ffi::ap_get_module_config(self.get().request_config, crate::module::record()).cast::<T>().as_ref() }
+    }
+
+    /// Keeps a value with the request. The module keeps values of one type only.
+    pub fn keep_record<T>(self, record: T) -> &'r T {
+        let kept = self.pool().keep(record);
+        // SAFETY: the slot is this module's own.
+        unsafe {
+            let value = std::ptr::from_ref(kept).cast_mut().cast::<c_void>();
+            ffi::ap_set_module_config(self.get().request_config, crate::module::record(), value);
+        }
+        kept
+    }
+
+    /// Keeps mod_cache from storing the response.
+    pub fn forbid_caching(mut self) {
+        self.get_mut().no_cache = 1;
+    }
+
+    /// The level up to which this module's messages about the request are written.
+    pub(super) fn log_level(self) -> std::ffi::c_int {
+        // SAFETY: the request is live.
+        unsafe { ffi::ap_get_request_module_loglevel(self.as_ptr(), crate::module::index()) }
+    }
+
+    /// Starts an internal redirect, and serves it.
+    pub fn internal_redirect(self, uri: &CStr) {
+        // SAFETY: the request is live; the URI is copied into its pool (`ap_parse_uri`).
+        unsafe { ffi::ap_internal_redirect(uri.as_ptr(), self.as_ptr()) }
+    }
+
+    /// The query string.
+    pub fn arguments(self) -> Option<&'r CStr> {
+        // SAFETY: null or a C string in the request's pool.
+        unsafe { c_str(self.get().args) }
+    }
+
+    /// Runs the handlers until one answers. One of them may end the thread: the caller must have
+    /// nothing on its stack that needs a destructor.
+    pub fn run_handler(self) -> Status {
+        // SAFETY: the request is live and this thread's; the declaration lets a forced unwind through.
+        Status(unsafe { ffi::ap_run_handler(self.as_ptr()) })
+    }
+
+    /// Sends the end of the response through the request's filters, once.
+    pub fn finalize(self) {
+        // SAFETY: the request is live and this thread's. Both remember in `eos_sent` that it was done.
+        unsafe {
+            if self.get().main.is_null() {
+                ffi::ap_finalize_request_protocol(self.as_ptr());
+            } else {
+                ffi::ap_finalize_sub_req_protocol(self.as_ptr());
+            }
+        }
+    }
+
+    /// The thread that the connection says it runs on.
+    pub fn connection_thread(self) -> ConnectionThread {
+        // SAFETY: a request has a connection, which outlives it.
+        ConnectionThread(unsafe { (*self.get().connection).current_thread })
+    }
+
+    /// Says which thread the connection runs on; answers what it said before.
+    ///
+    /// mod_lua keeps interpreters in that thread's pool (`LuaScope thread`).
+    pub fn set_connection_thread(self, thread: ConnectionThread) -> ConnectionThread {
+        let before = self.connection_thread();
+        // SAFETY: as above; the connection belongs to the thread that has its request.
+        unsafe { (*self.get().connection).current_thread = thread.0 };
+        before
+    }
+
+    /// This thread as APR knows threads, with a pool of its own that lives as long as the request.
+    pub fn adopt_thread(self) -> ConnectionThread {
+        let mut thread = std::ptr::null_mut();
+        // SAFETY: `pthread_self` is a valid thread id, and the pool is this request's own.
+        unsafe {
+            let mut id: ffi::apr_os_thread_t = libc::pthread_self() as _;
+            ffi::apr_os_thread_put(&mut thread, &mut id, self.pool().child().as_ptr());
+        }
+        ConnectionThread(thread)
+    }
+}
+
+/// APR's name for a thread, as a connection holds it.
+#[derive(Clone, Copy)]
+pub struct ConnectionThread(*mut ffi::apr_thread_t);
+
+/// # Safety
+///
+/// Null, or a C string that lives for `'r`.
+unsafe fn c_str<'r>(text: *const c_char) -> Option<&'r CStr> {
+    // SAFETY: the caller's word.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+}

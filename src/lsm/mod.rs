@@ -1,0 +1,241 @@
+//! SELinux: what the kernel says of the process, entering a context, and reading it back.
+//!
+//! Everything that confinement rests on is asked of the kernel itself. libselinux answers "disabled" to
+//! a process that may not read `/etc/selinux/config`, and caches a thread's context: neither will do.
+#![allow(unsafe_code)]
+
+mod query;
+
+pub use query::{httpd_context, missing_rule, objection, translate_range};
+
+use crate::policy::Context;
+use once_cell::sync::OnceCell;
+use selinux::SecurityContext;
+use std::ffi::{CStr, CString, c_long};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use thiserror::Error;
+
+/// Whether the kernel confines anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// The policy is in force.
+    Enforcing,
+    /// The policy is loaded, and only logs what it would refuse.
+    Permissive,
+    /// There is no SELinux in the running kernel.
+    Off,
+}
+
+/// Why the state of SELinux is not known.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The process has a context, yet selinuxfs does not tell whether the policy is enforced.
+    #[error("/sys/fs/selinux/enforce cannot be read: {0} (is it mounted, and may httpd read it? the policy module grants that)")]
+    Enforce(io::Error),
+    /// The process's own context is not one.
+    #[error("/proc/thread-self/attr/current cannot be read: {0}")]
+    Current(io::Error),
+}
+
+/// Asks the kernel whether it enforces a policy.
+pub fn mode() -> Result<Mode, StateError> {
+    match fs::read("/sys/fs/selinux/enforce") {
+        Ok(text) if text.first() == Some(&b'1') => Ok(Mode::Enforcing),
+        Ok(_) => Ok(Mode::Permissive),
+        // No selinuxfs: off, unless this process has an SELinux context all the same.
+        Err(error) => match current() {
+            Ok(_) => Err(StateError::Enforce(error)),
+            Err(_) if error.kind() == io::ErrorKind::NotFound => Ok(Mode::Off),
+            Err(current) => Err(current),
+        },
+    }
+}
+
+/// The calling thread's context, from the kernel.
+pub fn current() -> Result<Context, StateError> {
+    let text = fs::read("/proc/thread-self/attr/current").map_err(StateError::Current)?;
+    parse(&text).ok_or_else(|| StateError::Current(io::Error::other("it holds no SELinux context")))
+}
+
+/// A context as the kernel writes it, with or without the NUL at its end.
+fn parse(text: &[u8]) -> Option<Context> {
+    let text = text.split(|byte| *byte == 0).next()?;
+    Context::parse(std::str::from_utf8(text).ok()?.trim_end()).ok()
+}
+
+/// A context made ready for the kernel, so that entering it takes no allocation.
+#[derive(Debug)]
+pub struct Prepared {
+    context: Context,
+    text: CString,
+    /// A `struct lsm_ctx` (`include/uapi/linux/lsm.h`): a head of four words, then the text.
+    record: Box<[u64]>,
+}
+
+const LSM_ID_SELINUX: u64 = 101;
+const LSM_ATTR_CURRENT: libc::c_uint = 100;
+const LSM_FLAG_SINGLE: u32 = 1;
+const SYS_LSM_GET_SELF_ATTR: c_long = 459;
+const SYS_LSM_SET_SELF_ATTR: c_long = 460;
+const HEAD_WORDS: usize = 4;
+/// The kernel limits a context's text to a page.
+const RECORD_WORDS: usize = HEAD_WORDS + 512;
+
+impl Prepared {
+    /// Prepares a context. Entering it is what shows whether the policy knows it.
+    pub fn new(context: Context) -> Prepared {
+        // A context's grammar has no NUL in it.
+        let text = CString::new(context.to_string()).unwrap_or_default();
+        let bytes = text.as_bytes_with_nul();
+        let words = HEAD_WORDS + bytes.len().div_ceil(8);
+        let mut record = vec![0; words].into_boxed_slice();
+        record[..HEAD_WORDS].copy_from_slice(&[LSM_ID_SELINUX, 0, words as u64 * 8, bytes.len() as u64]);
+        for (word, chunk) in record[HEAD_WORDS..].iter_mut().zip(bytes.chunks(8)) {
+            let mut eight = [0; 8];
+            eight[..chunk.len()].copy_from_slice(chunk);
+            *word = u64::from_ne_bytes(eight);
+        }
+        Prepared { context, text, record }
+    }
+
+    /// The context.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &CStr {
+        &self.text
+    }
+}
+
+/// Why a thread is not in the context it was to enter. It must run nothing of the request.
+#[derive(Debug, Error)]
+pub enum EnterError {
+    /// The kernel refused.
+    #[error("the kernel refuses: {0}")]
+    Refused(#[source] io::Error),
+    /// The kernel did not tell the context the thread is in now.
+    #[error("the kernel does not tell the context entered: {0}")]
+    Unread(#[source] io::Error),
+    /// The thread is in another context.
+    #[error("the thread is in {0} instead")]
+    Elsewhere(String),
+}
+
+/// Moves the calling thread into a context, and asks the kernel whether it is there.
+pub fn enter(target: &Prepared) -> Result<(), EnterError> {
+    let interface = Interface::get();
+    interface.set(target).map_err(EnterError::Refused)?;
+    let mut place = [0; RECORD_WORDS];
+    let now = interface.read(&mut place).map_err(EnterError::Unread)?;
+    if now == target.text.to_bytes() {
+        Ok(())
+    } else {
+        Err(EnterError::Elsewhere(String::from_utf8_lossy(now).into_owned()))
+    }
+}
+
+/// How the kernel takes and tells a thread's context.
+#[derive(Clone, Copy, Debug)]
+enum Interface {
+    /// One system call (Linux 6.8 and later).
+    SystemCall,
+    /// `/proc/TID/attr/current`.
+    Proc,
+}
+
+impl Interface {
+    /// Which of the two this kernel has; asked once.
+    fn get() -> Interface {
+        static INTERFACE: OnceCell<Interface> = OnceCell::new();
+        *INTERFACE.get_or_init(|| match Interface::SystemCall.read(&mut [0; RECORD_WORDS]) {
+            Ok(_) => Interface::SystemCall,
+            Err(_) => Interface::Proc,
+        })
+    }
+
+    fn set(self, target: &Prepared) -> io::Result<()> {
+        match self {
+            Interface::SystemCall => {
+                let bytes = size_of_val(&*target.record);
+                // SAFETY: the record is a `struct lsm_ctx` of that many bytes, which the kernel only reads.
+                let result = unsafe {
+                    libc::syscall(SYS_LSM_SET_SELF_ATTR, LSM_ATTR_CURRENT, target.record.as_ptr(), bytes as u32, 0)
+                };
+                if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+            }
+            Interface::Proc => {
+                OpenOptions::new().write(true).open("/proc/thread-self/attr/current")?.write_all(target.text.to_bytes())
+            }
+        }
+    }
+
+    /// The calling thread's context, as the kernel writes it, without a NUL.
+    fn read(self, place: &mut [u64; RECORD_WORDS]) -> io::Result<&[u8]> {
+        let length = match self {
+            Interface::SystemCall => {
+                place[0] = LSM_ID_SELINUX;
+                let mut size = size_of_val(place) as u32;
+                // SAFETY: `place` is `size` bytes the kernel may write; with `SINGLE` it takes the id from it.
+                let count = unsafe {
+                    libc::syscall(
+                        SYS_LSM_GET_SELF_ATTR,
+                        LSM_ATTR_CURRENT,
+                        place.as_mut_ptr(),
+                        &raw mut size,
+                        LSM_FLAG_SINGLE,
+                    )
+                };
+                if count < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+                if count != 1 || place[0] != LSM_ID_SELINUX {
+                    return Err(io::Error::from(io::ErrorKind::NotFound));
+                }
+                place[3] as usize
+            }
+            Interface::Proc => {
+                // Not by `/proc/thread-self`: its way leads through the process's directory, which a
+                // confined thread may not search.
+                // SAFETY: `gettid` takes nothing and cannot fail.
+                let path = format!("/proc/{}/attr/current", unsafe { libc::gettid() });
+                let mut file = fs::File::open(path)?;
+                file.read(&mut bytes_mut(place)[HEAD_WORDS * 8..])?
+            }
+        };
+        let text = bytes_mut(place)[HEAD_WORDS * 8..].get(..length);
+        let text = text.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        Ok(text.split(|byte| *byte == 0).next().unwrap_or_default())
+    }
+}
+
+fn bytes_mut(words: &mut [u64; RECORD_WORDS]) -> &mut [u8] {
+    let length = size_of_val(words);
+    // SAFETY: the same memory; bytes have no alignment, and every value is a valid one.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), length) }
+}
+
+/// Enters a context on a thread that then ends.
+pub fn probe(target: &Prepared) -> Result<(), EnterError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, || enter(target));
+        match thread.map(|thread| thread.join()) {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(EnterError::Unread(io::Error::other("the probing thread panicked"))),
+            Err(error) => Err(EnterError::Refused(error)),
+        }
+    })
+}
+
+/// Has sockets made from now on carry another context than the thread's; `None` ends that.
+pub fn label_sockets(context: Option<&Context>) -> Result<(), selinux::errors::Error> {
+    match context {
+        None => SecurityContext::set_default_context_for_new_labeled_sockets(),
+        Some(context) => {
+            let text = CString::new(context.to_string()).unwrap_or_default();
+            SecurityContext::from_c_str(&text, true).set_for_new_labeled_sockets(true)
+        }
+    }
+}

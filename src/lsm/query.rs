@@ -1,0 +1,87 @@
+//! Questions to the loaded policy and to mcstransd, at start: for a translated name, for what an
+//! administrator's `httpd -t` cannot try, and for the rule that is missing where the kernel refused.
+
+use super::{EnterError, Prepared, parse};
+use crate::policy::{Context, Range};
+use selinux::{SecurityClass, SecurityContext};
+use std::ffi::CString;
+use std::io;
+
+/// The raw range of a translated name such as `SystemLow`, as libselinux and mcstransd tell it; `None`
+/// where the name stands for nothing.
+pub fn translate_range(server: &Context, name: &str) -> Option<Range> {
+    let text = format!("{}:{}:{}:{name}", server.user(), server.role(), server.type_());
+    let text = CString::new(text).ok()?;
+    let raw = SecurityContext::from_c_str(&text, false).to_raw_format().ok()?;
+    parse(raw.as_bytes())?.range().cloned()
+}
+
+/// The context that httpd gets when the system starts it: what the policy makes of init executing
+/// this program. `None` where that cannot be told.
+pub fn httpd_context() -> Option<Context> {
+    let init = SecurityContext::of_process(1, true).ok()?;
+    let program = SecurityContext::of_path("/proc/self/exe", true, true).ok()??;
+    let class = SecurityClass::from_name("process").ok()?;
+    let context = init.of_labeling_decision(&program, class, "").ok()?;
+    parse(context.as_bytes())
+}
+
+/// Whether the policy lets `subject` do this to `object`, of class `process`; `None` where it does not tell.
+fn allows(subject: &Context, object: &Context, permission: &str) -> Option<bool> {
+    let subject = CString::new(subject.to_string()).ok()?;
+    let object = CString::new(object.to_string()).ok()?;
+    let class = SecurityClass::from_name("process").ok()?;
+    let bit = class.access_vector_bit(permission).ok()?;
+    let decision = SecurityContext::from_c_str(&subject, true)
+        .query_access_decision(&SecurityContext::from_c_str(&object, true), class, bit)
+        .ok()?;
+    Some(decision.allowed & bit == bit)
+}
+
+/// Why a server in the context `server` could not enter `target`, as far as the policy tells without
+/// trying; `None` where nothing speaks against it.
+pub fn objection(server: &Context, target: &Prepared) -> Option<String> {
+    if SecurityContext::from_c_str(&target.text, true).check() == Some(false) {
+        return Some(UNKNOWN.to_owned());
+    }
+    if allows(server, server, "setcurrent") == Some(false) {
+        return Some(setcurrent(server));
+    }
+    if allows(server, &target.context, "dyntransition") == Some(false) {
+        return Some(dyntransition(server, &target.context));
+    }
+    None
+}
+
+const UNKNOWN: &str = "the loaded policy has no such context: is the type spelled right, is its module loaded, may its role and user have it, and do its categories exist?";
+
+fn setcurrent(server: &Context) -> String {
+    format!("the policy lacks `(allow {} self (process (setcurrent)))`", server.type_())
+}
+
+fn dyntransition(server: &Context, target: &Context) -> String {
+    format!(
+        "the policy lacks `(allow {} {} (process (dyntransition)))`, or its constraints keep a server at this range, user and role from that one",
+        server.type_(),
+        target.type_()
+    )
+}
+
+/// What the policy lacks where the kernel refused that `server` enters `target`, in words for the log.
+///
+/// The errors are those of `selinux_lsm_setattr` (`security/selinux/hooks.c`).
+pub fn missing_rule(server: &Context, target: &Context, error: &EnterError) -> String {
+    let EnterError::Refused(cause) = error else {
+        return "the policy lacks the right of the new context to read its own `/proc/TID/attr/current`".to_owned();
+    };
+    match cause.kind() {
+        io::ErrorKind::InvalidInput => UNKNOWN.to_owned(),
+        // `security_bounded_transition`: a thread may only go to a type bounded by its own.
+        _ if cause.raw_os_error() == Some(1) => {
+            format!("the policy lacks `(typebounds {} {})`", server.type_(), target.type_())
+        }
+        io::ErrorKind::PermissionDenied if allows(server, server, "setcurrent") == Some(false) => setcurrent(server),
+        io::ErrorKind::PermissionDenied => dyntransition(server, target),
+        _ => "the kernel's log may tell more".to_owned(),
+    }
+}

@@ -1,0 +1,168 @@
+//! The decision: what the rules say of one request.
+//!
+//! Owns the order of things when rules are tried, and that an error is never 'no match'. It must
+//! not look anything up itself: the caller tries each rule.
+
+use super::chain::Chain;
+use super::context::Context;
+use super::quoted;
+use super::spec::SpecError;
+
+/// A rule of the configuration: where a request's domain comes from. `T` is what a domain has
+/// become (a spec, or a context that is ready to enter), `M` what a map file has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rule<T, M> {
+    /// This domain, for every request.
+    Val(T),
+    /// The domain in the environment variable of this name; a request without it is not matched.
+    Env(String),
+    /// The domain of the map's line for whoever asks.
+    Map(M),
+}
+
+/// What to do where rules stand and none matches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unmapped {
+    /// Refuse the request.
+    #[default]
+    Refuse,
+    /// Serve it in the server context.
+    Server,
+}
+
+/// What the rules say of one request. `C` is a context in whatever form the caller enters it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decision<C> {
+    /// Serve it in the server context.
+    Keep,
+    /// Serve it in this context, and in no other.
+    Enter(C),
+    /// Do not serve it.
+    Refuse(Why),
+}
+
+/// Why a request is refused: text for the log, never for the client.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Why {
+    /// No rule matches. The client is not allowed in: 403.
+    #[error(
+        "no rule matches: add one for whoever asks, or set SELinuxUnmapped server to serve such \
+         requests unconfined"
+    )]
+    Unmapped,
+    /// An environment variable has no domain in it. The server is set up wrongly: 500.
+    #[error("the environment variable {}: {error}", quoted(variable))]
+    BadValue {
+        /// The variable's name.
+        variable: String,
+        /// What is wrong with its value.
+        error: SpecError,
+    },
+    /// A context that the loaded policy does not have. The server is set up wrongly: 500.
+    #[error(
+        "the context {0} is not valid in the loaded policy: correct the rule, or load the policy module that has it"
+    )]
+    NotInPolicy(Context),
+}
+
+/// Tries the rules of `chain` in order. `try_rule` gives the context of the rule it is given, or
+/// `None` where the rule does not match this request.
+///
+/// Without rules the answer is [`Decision::Keep`]. The first rule that matches decides, and so
+/// does the first that fails, even where a later one would match; `unmapped` decides where no
+/// rule matches.
+pub fn decide<R, C>(
+    chain: Option<&Chain<'_, R>>,
+    unmapped: Unmapped,
+    mut try_rule: impl FnMut(&R) -> Result<Option<C>, Why>,
+) -> Decision<C> {
+    let Some(chain) = chain else {
+        return Decision::Keep;
+    };
+    for rule in chain {
+        match try_rule(rule) {
+            Ok(None) => {}
+            Ok(Some(context)) => return Decision::Enter(context),
+            Err(why) => return Decision::Refuse(why),
+        }
+    }
+    match unmapped {
+        Unmapped::Refuse => Decision::Refuse(Why::Unmapped),
+        Unmapped::Server => Decision::Keep,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::chain::tests::Arena;
+    use super::*;
+
+    type Outcome = Result<Option<u8>, Why>;
+
+    fn bad_value() -> Why {
+        Why::BadValue {
+            variable: "DOMAIN".to_owned(),
+            error: SpecError::Empty,
+        }
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        prop_oneof![
+            4 => Just(Ok(None)),
+            1 => any::<u8>().prop_map(|context| Ok(Some(context))),
+            1 => Just(Err(bad_value())),
+        ]
+    }
+
+    fn naive(rules: &[Outcome], unmapped: Unmapped) -> Decision<u8> {
+        if rules.is_empty() {
+            return Decision::Keep;
+        }
+        let first = rules.iter().find(|outcome| **outcome != Ok(None)).cloned();
+        match (first, unmapped) {
+            (Some(Ok(context)), _) => Decision::Enter(context.unwrap()),
+            (Some(Err(why)), _) => Decision::Refuse(why),
+            (None, Unmapped::Refuse) => Decision::Refuse(Why::Unmapped),
+            (None, Unmapped::Server) => Decision::Keep,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_match_or_error_decides(
+            rules in proptest::collection::vec(outcome(), 0..10),
+            splits in proptest::collection::vec(any::<usize>(), 10),
+            unmapped in prop_oneof![Just(Unmapped::Refuse), Just(Unmapped::Server)],
+        ) {
+            let arena = Arena::new(rules.len());
+            let chain = (!rules.is_empty()).then(|| arena.build(&rules, &mut splits.into_iter()));
+            let mut tried = 0;
+            let decision = decide(chain, unmapped, |outcome| { tried += 1; outcome.clone() });
+            prop_assert_eq!(decision, naive(&rules, unmapped));
+            let needed = rules.iter().position(|outcome| *outcome != Ok(None));
+            prop_assert_eq!(tried, needed.map_or(rules.len(), |index| index + 1));
+        }
+    }
+
+    #[test]
+    fn refusing_is_the_default() {
+        assert_eq!(Unmapped::default(), Unmapped::Refuse);
+    }
+
+    #[test]
+    fn reasons_name_the_variable_and_the_context() {
+        assert_eq!(
+            bad_value().to_string(),
+            "the environment variable `DOMAIN`: the domain is empty: write type or type:range, \
+             such as user_webapp_t:s0:c0"
+        );
+        let context = Context::parse("u:r:t:s0").unwrap();
+        assert!(
+            Why::NotInPolicy(context)
+                .to_string()
+                .starts_with("the context u:r:t:s0 is not")
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Who gets which context: domain specs, contexts, rules, map files and the decision.
+//!
+//! Owns every text format an administrator writes and the order in which rules are tried. It must
+//! not do I/O, call libselinux or httpd, or know whether the loaded policy has a type: what is
+//! right here is right on every machine, and the caller checks the rest.
+
+#![forbid(unsafe_code)]
+
+mod chain;
+mod context;
+mod decision;
+mod map;
+mod range;
+mod spec;
+mod who;
+
+pub use chain::{Chain, Iter};
+pub use context::{Context, ContextError};
+pub use decision::{Decision, Rule, Unmapped, Why, decide};
+pub use map::{Fault, Map, MapError};
+pub use range::{Range, RangeError};
+pub use spec::{DomainSpec, SpecError};
+pub use who::{Asker, Network, Who, WhoError};
+
+/// The longest context, in bytes, that the kernel takes: `lsm_set_self_attr` allows a page for its
+/// 32-byte header, the text and the NUL after it; `attr/current` a little more.
+pub const MAX_CONTEXT: usize = 4096 - 32 - 1;
+
+/// How much of an offending text an error message repeats.
+const SHOWN: usize = 80;
+
+/// `text` between backquotes, fit for a log line: control characters are escaped, so that text
+/// from outside cannot forge a line of its own, and a long text is cut short.
+fn quoted(text: &str) -> String {
+    let shown: String = text
+        .chars()
+        .take(SHOWN)
+        .flat_map(char::escape_debug)
+        .collect();
+    let rest = if text.chars().nth(SHOWN).is_some() {
+        "..."
+    } else {
+        ""
+    };
+    format!("`{shown}{rest}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn text_from_outside_cannot_forge_a_log_line() {
+        assert_eq!(quoted("a\nb\u{202e}"), r"`a\nb\u{202e}`");
+        assert_eq!(quoted(&"x".repeat(5000)).len(), 80 + 5);
+    }
+}

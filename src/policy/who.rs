@@ -1,0 +1,379 @@
+//! Who a rule is for, and who is asking.
+//!
+//! Owns the first field of a map line and what it matches. It must not know in which order rules
+//! are tried: the map does.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::quoted;
+
+const ANONYMOUS: &str = "__anonymous__";
+const ANYONE: &str = "*";
+
+/// Why a text names nobody.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum WhoError {
+    /// Nothing is there.
+    #[error("nobody is named: write a user, an address, a network, __anonymous__ or *")]
+    Empty,
+    /// `@group`.
+    #[error(
+        "lines for groups (@group) are not supported by this version: write a line for each user"
+    )]
+    Group,
+    /// A quote at the start.
+    #[error("{0} starts with a quote, which would be part of the name: write the name bare")]
+    Quote(String),
+    /// `__anonymous__` in other letters.
+    #[error("{0} would be a user of that name: write __anonymous__ in lower case")]
+    Case(String),
+    /// A character that cannot be seen, or looks like the blank between fields.
+    #[error("{0} has the invisible character U+{1:04X} in it: take it away")]
+    Invisible(String, u32),
+    /// It looks like an address and is none.
+    #[error(
+        "{0} is neither an address nor a network: write all of the address, as in 192.0.2.7 or \
+         2001:db8::7, and a network as address/prefix length, as in 192.0.2.0/24"
+    )]
+    Address(String),
+    /// A prefix longer than the address.
+    #[error("{0} has a prefix longer than its address: write at most /{1}")]
+    Prefix(String, u8),
+    /// Bits set behind the prefix.
+    #[error(
+        "{0} has bits set behind its prefix: write {1} for the network, or leave the prefix out"
+    )]
+    HostBits(String, Network),
+}
+
+/// Who is asking: the facts of one request that a map can be about.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// The authenticated user; `None` where nobody has authenticated.
+    pub user: Option<&'a str>,
+    /// The client's address; `None` where there is none (a Unix socket) and no network matches.
+    pub address: Option<IpAddr>,
+}
+
+/// Who a map line is for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Who {
+    /// The authenticated user of exactly this name.
+    User(String),
+    /// `__anonymous__`: no user has authenticated.
+    Anonymous,
+    /// `*`: whoever it is.
+    Anyone,
+    /// Whoever comes from this network, authenticated or not.
+    Net(Network),
+}
+
+impl Who {
+    /// Reads `*`, `__anonymous__`, an address, a network, or else the name of a user. A text that
+    /// looks like an address must be one, so that a mistyped network does not become the name of
+    /// a user whom nobody is.
+    ///
+    /// # Errors
+    /// [`WhoError`] where the text is none of these, or could be mistaken for another.
+    pub fn parse(text: &str) -> Result<Self, WhoError> {
+        match text {
+            "" => return Err(WhoError::Empty),
+            ANYONE => return Ok(Self::Anyone),
+            ANONYMOUS => return Ok(Self::Anonymous),
+            _ if text.starts_with('@') => return Err(WhoError::Group),
+            _ if text.starts_with(['"', '\'']) => return Err(WhoError::Quote(quoted(text))),
+            _ if text.eq_ignore_ascii_case(ANONYMOUS) => return Err(WhoError::Case(quoted(text))),
+            _ => {}
+        }
+        if let Some(c) = text.chars().find(|&c| is_invisible(c)) {
+            return Err(WhoError::Invisible(quoted(text), c.into()));
+        }
+        if looks_like_address(text) {
+            return Network::parse(text).map(Self::Net);
+        }
+        Ok(Self::User(text.to_owned()))
+    }
+
+    /// Whether a line for `self` applies to `asker`. A user who is *called* `*` or
+    /// `__anonymous__` is a user like any other.
+    #[must_use]
+    pub fn matches(&self, asker: &Asker<'_>) -> bool {
+        match self {
+            Self::User(name) => asker.user == Some(name),
+            Self::Anonymous => asker.user.is_none(),
+            Self::Anyone => true,
+            Self::Net(network) => asker
+                .address
+                .is_some_and(|address| network.contains(address)),
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    /// As a map file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(name) => f.write_str(name),
+            Self::Anonymous => f.write_str(ANONYMOUS),
+            Self::Anyone => f.write_str(ANYONE),
+            Self::Net(network) => write!(f, "{network}"),
+        }
+    }
+}
+
+/// An address and the number of its leading bits that count; the others are zero. An IPv4-mapped
+/// IPv6 network is kept as the IPv4 network it stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Reads `address/prefix length`, or an address alone.
+    ///
+    /// # Errors
+    /// [`WhoError`] where the text is neither, the prefix is too long, or bits behind it are set.
+    pub fn parse(text: &str) -> Result<Self, WhoError> {
+        let wrong = || WhoError::Address(quoted(text));
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let longest = width(address);
+        let prefix = match prefix {
+            None => longest,
+            // `u8::from_str` would take "+8" too.
+            Some(digits) if !digits.bytes().all(|b| b.is_ascii_digit()) => return Err(wrong()),
+            Some(digits) => digits.parse().map_err(|_| wrong())?,
+        };
+        if prefix > longest {
+            return Err(WhoError::Prefix(quoted(text), longest));
+        }
+        let masked = masked(address, prefix);
+        if masked != address {
+            return Err(WhoError::HostBits(
+                quoted(text),
+                Self {
+                    address: masked,
+                    prefix,
+                },
+            ));
+        }
+        // A client of a dual-stack socket is looked up as the IPv4 client it is, so a rule in the
+        // mapped form has to become an IPv4 one or it would match nobody.
+        let canonical = address.to_canonical();
+        Ok(match prefix.checked_sub(longest - width(canonical)) {
+            Some(prefix) => Self {
+                address: canonical,
+                prefix,
+            },
+            None => Self { address, prefix },
+        })
+    }
+
+    /// Whether `address` is in this network. An IPv4-mapped IPv6 address is the IPv4 address in
+    /// it, and so in no IPv6 network, not even `::/0`.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.address.is_ipv4() && masked(address, self.prefix) == self.address
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)?;
+        if self.prefix == width(self.address) {
+            Ok(())
+        } else {
+            write!(f, "/{}", self.prefix)
+        }
+    }
+}
+
+/// How many bits an address of this kind has.
+fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// `address` with all but its first `prefix` bits zero; `prefix` is at most its width.
+fn masked(address: IpAddr, prefix: u8) -> IpAddr {
+    let behind = u32::from(width(address) - prefix);
+    // A shift by the whole width, which is what /0 asks for, is none in Rust.
+    match address {
+        IpAddr::V4(v4) => {
+            Ipv4Addr::from_bits(v4.to_bits() & u32::MAX.checked_shl(behind).unwrap_or(0)).into()
+        }
+        IpAddr::V6(v6) => {
+            Ipv6Addr::from_bits(v6.to_bits() & u128::MAX.checked_shl(behind).unwrap_or(0)).into()
+        }
+    }
+}
+
+/// Whether whoever wrote `text` can only have meant an address: an address with something behind
+/// it, digits and dots (`10.1`, `10/8`, `10.0.0.*`, `10.0.0.1-10.0.0.9`), or hexadecimal digits
+/// with two colons or more.
+fn looks_like_address(text: &str) -> bool {
+    let head = text.split(['/', '%']).next().unwrap_or(text);
+    let like_ipv4 = text.starts_with(|c: char| c.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b".:*-/".contains(&b))
+        && text.contains(['.', '/']);
+    let like_ipv6 = text
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit() || b":.*/[]".contains(&b))
+        && text.bytes().filter(|&b| b == b':').count() >= 2;
+    head.parse::<IpAddr>().is_ok() || like_ipv4 || like_ipv6
+}
+
+/// Control characters, blanks other than the ones that separate fields, and characters that show
+/// nothing or turn the direction of what is shown: with any of them a name is not what it seems.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || c.is_whitespace()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Addresses from few enough networks that rules and clients meet.
+    pub(in super::super) fn address() -> impl Strategy<Value = IpAddr> {
+        let low = || prop_oneof![0_u32..4, any::<u32>()];
+        prop_oneof![
+            low().prop_map(|bits| Ipv4Addr::from_bits(bits).into()),
+            low().prop_map(|bits| Ipv4Addr::from_bits(bits).to_ipv6_mapped().into()),
+            low().prop_map(|bits| Ipv6Addr::from_bits(bits.into()).into()),
+            any::<u128>().prop_map(|bits| Ipv6Addr::from_bits(bits).into()),
+        ]
+    }
+
+    /// Texts of all kinds of `who`.
+    pub(in super::super) fn who_text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just(ANYONE.to_owned()),
+            Just(ANONYMOUS.to_owned()),
+            "[a-c]{1,2}",
+            "\\p{Greek}{1,3}",
+            (address(), any::<proptest::sample::Index>()).prop_map(|(address, prefix)| {
+                let prefix = u8::try_from(prefix.index(usize::from(width(address)) + 1)).unwrap();
+                format!("{}/{prefix}", masked(address, prefix))
+            }),
+            address().prop_map(|address| address.to_string()),
+        ]
+    }
+
+    /// Bit by bit, on text.
+    fn naive_contains(network: &Network, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address.to_canonical() {
+            IpAddr::V4(v4) => format!("{:032b}", v4.to_bits()),
+            IpAddr::V6(v6) => format!("{:0128b}", v6.to_bits()),
+        };
+        let (rule, client) = (bits(network.address), bits(address));
+        rule.len() == client.len() && client.starts_with(&rule[..usize::from(network.prefix)])
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_parses_back_to_itself(text in who_text()) {
+            let who = Who::parse(&text).unwrap();
+            prop_assert_eq!(Who::parse(&who.to_string()).unwrap(), who);
+        }
+
+        #[test]
+        fn a_network_holds_the_addresses_that_start_with_it(text in who_text(), from in address()) {
+            if let Who::Net(network) = Who::parse(&text).unwrap() {
+                prop_assert_eq!(network.contains(from), naive_contains(&network, from));
+                prop_assert!(network.contains(network.address));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "(\\PC*|[0-9a-f:.*/%\\[\\]-]{0,30})") {
+            if let Ok(who) = Who::parse(&text) {
+                prop_assert_eq!(Who::parse(&who.to_string()).unwrap(), who);
+            }
+        }
+    }
+
+    #[test]
+    fn an_ipv4_client_on_an_ipv6_socket_is_an_ipv4_client() {
+        let client: IpAddr = "::ffff:192.0.2.7".parse().unwrap();
+        for (rule, expected) in [
+            ("192.0.2.0/24", true),
+            ("192.0.2.7", true),
+            ("::ffff:192.0.2.0/120", true),
+            ("::ffff:192.0.2.7", true),
+            ("0.0.0.0/0", true),
+            ("192.0.3.0/24", false),
+            ("::/0", false),
+            ("::ffff:0.0.0.0/96", true),
+        ] {
+            let network = Network::parse(rule).unwrap();
+            assert_eq!(network.contains(client), expected, "{rule}");
+        }
+    }
+
+    #[test]
+    fn names_are_users_unless_they_look_like_an_address() {
+        let texts = "foo|42|555-1234|a.b|dead:beef|12.34/admin@R|/C=DE/CN=f|a*|f/8";
+        for user in texts.split('|') {
+            assert_eq!(Who::parse(user), Ok(Who::User(user.to_owned())), "{user}");
+        }
+        let texts = "10.1|10/8|10.0.0.*|10.0.0.1-10.0.0.9|300.1.1.1|192.0.2.1:80|\
+            10.0.0.0/255.0.0.0|10.0.0.0/|10.0.0.0/+8|10.0.0.0/8/8|10.0.0.0/x|010.0.0.1|\
+            2001:db8::/x|2001:db8::1%eth0|[2001:db8::1]|2001:db8::*|1:2:3|10.0.0.0/999";
+        for wrong in texts.split('|') {
+            assert!(
+                matches!(Who::parse(wrong), Err(WhoError::Address(_))),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_what_would_match_nobody() {
+        let message = |text| Who::parse(text).unwrap_err().to_string();
+        assert_eq!(Who::parse(""), Err(WhoError::Empty));
+        assert_eq!(Who::parse("@staff"), Err(WhoError::Group));
+        assert!(matches!(
+            Who::parse("__Anonymous__"),
+            Err(WhoError::Case(_))
+        ));
+        assert!(matches!(Who::parse("\"foo\""), Err(WhoError::Quote(_))));
+        for invisible in [
+            "foo\u{a0}",
+            "f\u{200b}oo",
+            "foo\u{202e}",
+            "\u{feff}foo",
+            "f\too",
+            "f\0",
+        ] {
+            assert!(
+                matches!(Who::parse(invisible), Err(WhoError::Invisible(..))),
+                "{invisible:?}"
+            );
+        }
+        assert_eq!(
+            message("192.0.2.7/24"),
+            "`192.0.2.7/24` has bits set behind its prefix: write 192.0.2.0/24 for the network, or \
+             leave the prefix out"
+        );
+        assert_eq!(
+            message("192.0.2.0/33"),
+            "`192.0.2.0/33` has a prefix longer than its address: write at most /32"
+        );
+        assert!(matches!(
+            Who::parse("2001:db8::/129"),
+            Err(WhoError::Prefix(_, 128))
+        ));
+    }
+}

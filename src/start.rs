@@ -36,15 +36,11 @@ pub fn start(settings: &Settings) -> Result<(), Faults> {
     } else {
         ask_policy(&targets, &server)?;
     }
-    warn(&rules, &server);
-    log::server(
-        Level::Notice,
-        &format!(
-            "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
-            rules.len(),
-            targets.len()
-        ),
-    );
+    if !on_first_pass() {
+        warn(&rules, &server);
+        let text = format!("SEL0010: {} rules lead to {} contexts; httpd runs in {server}", rules.len(), targets.len());
+        log::server(Level::Notice, &text);
+    }
     let variables = rules.iter().filter_map(|rule| match &rule.source {
         Source::Env(name) => CString::new(name.as_str()).ok(),
         Source::Val(_) | Source::Map(_) => None,
@@ -171,9 +167,6 @@ fn ask_policy(targets: &Targets, server: &Context) -> Result<(), Faults> {
 
 /// What works, and yet may not do what the administrator thinks.
 fn warn(rules: &[Arc<Rule>], server: &Context) {
-    if on_first_pass() {
-        return;
-    }
     let keeping = rules.iter().flat_map(|rule| rule.slots()).find(|(_, slot)| {
         slot.target.get().is_some_and(|target| target.context().type_() == server.type_())
     });

@@ -156,17 +156,18 @@ pub(super) mod tests {
             free.get_or_init(|| chain)
         }
 
-        /// A chain of these rules in an arbitrary shape: each of `splits` cuts a part in two.
+        /// A chain of these rules. `cut` is given how many rules a part has, and says how many
+        /// of them go into its first half.
         pub(in super::super) fn build(
             &'a self,
             rules: &'a [R],
-            splits: &mut impl Iterator<Item = usize>,
+            cut: &mut impl FnMut(usize) -> usize,
         ) -> &'a Chain<'a, R> {
             if let [rule] = rules {
                 return self.keep(Chain::rule(rule));
             }
-            let (first, second) = rules.split_at(1 + splits.next().unwrap() % (rules.len() - 1));
-            let (first, second) = (self.build(first, splits), self.build(second, splits));
+            let (first, second) = rules.split_at(cut(rules.len()));
+            let (first, second) = (self.build(first, cut), self.build(second, cut));
             self.keep(Chain::then(first, second))
         }
     }
@@ -175,20 +176,17 @@ pub(super) mod tests {
         #[test]
         fn rules_come_in_order_whatever_the_shape(
             length in 1_usize..200,
-            splits in proptest::collection::vec(prop_oneof![any::<usize>(), Just(0), Just(usize::MAX)], 1..9),
+            cuts in proptest::collection::vec(any::<usize>(), 1..9),
             left_leaning in any::<bool>(),
         ) {
             let rules: Vec<_> = (0..length).collect();
             let arena = Arena::new(length);
-            // 1 + (n - 2) % (n - 1) leaves one rule on the right at each cut.
-            let mut remaining = length;
-            let mut last = std::iter::from_fn(|| { remaining -= 1; Some(remaining.saturating_sub(1)) });
-            let mut cycled = splits.into_iter().cycle();
-            let chain = if left_leaning {
-                arena.build(&rules, &mut last)
-            } else {
-                arena.build(&rules, &mut cycled)
-            };
+            let mut cuts = cuts.into_iter().cycle();
+            let chain = arena.build(&rules, &mut |parts| {
+                let cut = cuts.next().unwrap();
+                // Left-leaning: all but the last few, so that it is deeper than the window.
+                if left_leaning { parts - 1 - cut % 4.min(parts - 1) } else { 1 + cut % (parts - 1) }
+            });
             prop_assert_eq!(chain.len(), length);
             prop_assert_eq!(chain.iter().copied().collect::<Vec<_>>(), rules.clone());
             prop_assert_eq!(chain.iter().size_hint(), (length, Some(length)));

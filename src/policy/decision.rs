@@ -62,7 +62,7 @@ pub enum Why {
     #[error(
         "the context {0} is not valid in the loaded policy: correct the rule, or load the policy module that has it"
     )]
-    NotInPolicy(Context),
+    NotInPolicy(Box<Context>),
 }
 
 /// Tries the rules of `chain` in order. `try_rule` gives the context of the rule it is given, or
@@ -136,8 +136,9 @@ mod tests {
             splits in proptest::collection::vec(any::<usize>(), 10),
             unmapped in prop_oneof![Just(Unmapped::Refuse), Just(Unmapped::Server)],
         ) {
+            let mut splits = splits.into_iter();
             let arena = Arena::new(rules.len());
-            let chain = (!rules.is_empty()).then(|| arena.build(&rules, &mut splits.into_iter()));
+            let chain = (!rules.is_empty()).then(|| arena.build(&rules, &mut |n| 1 + splits.next().unwrap() % (n - 1)));
             let mut tried = 0;
             let decision = decide(chain, unmapped, |outcome| { tried += 1; outcome.clone() });
             prop_assert_eq!(decision, naive(&rules, unmapped));
@@ -158,7 +159,7 @@ mod tests {
             "the environment variable `DOMAIN`: the domain is empty: write type or type:range, \
              such as user_webapp_t:s0:c0"
         );
-        let context = Context::parse("u:r:t:s0").unwrap();
+        let context = Box::new(Context::parse("u:r:t:s0").unwrap());
         assert!(
             Why::NotInPolicy(context)
                 .to_string()

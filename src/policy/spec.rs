@@ -276,7 +276,7 @@ pub(super) mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in "(\\PC*|[a-c_rS*:s0-9.,-]{0,30})") {
+        fn no_text_makes_it_panic(text in "(\\PC*|[a-c_rS*:s0-9.,-]{0,30}|(\\*|a|u:r_r:t):s[s:0-9c.,-]{0,9})") {
             if let Ok(spec) = DomainSpec::parse(&text) {
                 prop_assert_eq!(&DomainSpec::parse(&spec.to_string()).unwrap(), &spec);
                 let _ = spec.resolve(&Context::parse("u:r:t:s0").unwrap());

@@ -1,0 +1,16 @@
+//! End-to-end tests: a real httpd, the module, and a kernel that enforces SELinux.
+//!
+//! They need root on a machine whose kernel enforces SELinux; elsewhere cargo's runner carries them into the
+//! virtual machine (`tests/vm/runner`). A context is asserted from the kernel's side, never from what the
+//! module says of itself.
+
+mod support;
+
+mod attacks;
+mod faults;
+mod http2;
+mod load;
+mod mapping;
+mod migration;
+mod nested;
+mod php;

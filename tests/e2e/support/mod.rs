@@ -1,0 +1,47 @@
+//! What tests are written with: a site with labelled files, an httpd that serves it, a client, and the
+//! kernel's audit log.
+
+pub mod audit;
+pub mod client;
+pub mod httpd;
+pub mod site;
+
+pub use client::{Client, Reply};
+pub use httpd::{Httpd, Mpm};
+pub use site::Site;
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// Runs a program and gives its standard output. Panics, with all it printed, where it fails.
+pub fn run(program: &str, arguments: &[&str]) -> String {
+    let output = outcome(program, arguments);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {}\n{text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}
+
+/// Runs a program, which may fail.
+pub fn outcome(program: &str, arguments: &[&str]) -> Output {
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
+}
+
+/// Waits until `condition` gives something. Panics, with what was waited for, after `limit`.
+pub fn wait_for<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(start.elapsed() < limit, "waited {limit:?} in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

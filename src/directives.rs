@@ -57,7 +57,7 @@ impl Setter for DomainMap {
         let text = fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
         let path = path.display().to_string();
         let lines = Map::parse(&text).map_err(|errors| {
-            let errors: Vec<_> = errors.iter().map(|error| format!("{path}:{}: {error}", error.line)).collect();
+            let errors: Vec<_> = errors.iter().map(|error| format!("{path}: {error}")).collect();
             errors.join("; ")
         })?;
         let lines = lines.try_map(|_, spec| Ok::<_, String>(Slot::from(spec)))?;

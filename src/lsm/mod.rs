@@ -13,7 +13,9 @@ use once_cell::sync::OnceCell;
 use selinux::SecurityContext;
 use std::ffi::{CStr, CString, c_long};
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
 use thiserror::Error;
 
 /// Whether the kernel confines anything.
@@ -142,8 +144,10 @@ pub fn enter(target: &Prepared) -> Result<(), EnterError> {
 enum Interface {
     /// One system call (Linux 6.8 and later).
     SystemCall,
-    /// `/proc/TID/attr/current`.
-    Proc,
+    /// `/proc/thread-self/attr/current` to write, and the label of a socket that the thread makes to
+    /// read. A confined thread may not open its own `attr/current`: `mem`, beside it, has the same label,
+    /// and is the memory of all of httpd.
+    ProcAndSocket,
 }
 
 impl Interface {
@@ -152,7 +156,7 @@ impl Interface {
         static INTERFACE: OnceCell<Interface> = OnceCell::new();
         *INTERFACE.get_or_init(|| match Interface::SystemCall.read(&mut [0; RECORD_WORDS]) {
             Ok(_) => Interface::SystemCall,
-            Err(_) => Interface::Proc,
+            Err(_) => Interface::ProcAndSocket,
         })
     }
 
@@ -166,7 +170,7 @@ impl Interface {
                 };
                 if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
             }
-            Interface::Proc => {
+            Interface::ProcAndSocket => {
                 OpenOptions::new().write(true).open("/proc/thread-self/attr/current")?.write_all(target.text.to_bytes())
             }
         }
@@ -196,13 +200,25 @@ impl Interface {
                 }
                 place[3] as usize
             }
-            Interface::Proc => {
-                // Not by `/proc/thread-self`: its way leads through the process's directory, which a
-                // confined thread may not search.
-                // SAFETY: `gettid` takes nothing and cannot fail.
-                let path = format!("/proc/{}/attr/current", unsafe { libc::gettid() });
-                let mut file = fs::File::open(path)?;
-                file.read(&mut bytes_mut(place)[HEAD_WORDS * 8..])?
+            Interface::ProcAndSocket => {
+                let (socket, _peer) = UnixStream::pair()?;
+                let buffer = &mut bytes_mut(place)[HEAD_WORDS * 8..];
+                let mut length = buffer.len() as libc::socklen_t;
+                // SAFETY: an open socket, and a buffer of that many bytes for the kernel to write. Its peer
+                // was made with the label of this thread (`selinux_socket_socketpair`).
+                let result = unsafe {
+                    libc::getsockopt(
+                        socket.as_raw_fd(),
+                        libc::SOL_SOCKET,
+                        libc::SO_PEERSEC,
+                        buffer.as_mut_ptr().cast(),
+                        &raw mut length,
+                    )
+                };
+                if result != 0 {
+                    return Err(io::Error::last_os_error());
+                }
+                length as usize
             }
         };
         let text = bytes_mut(place)[HEAD_WORDS * 8..].get(..length);

@@ -72,7 +72,10 @@ fn dyntransition(server: &Context, target: &Context) -> String {
 /// The errors are those of `selinux_lsm_setattr` (`security/selinux/hooks.c`).
 pub fn missing_rule(server: &Context, target: &Context, error: &EnterError) -> String {
     let EnterError::Refused(cause) = error else {
-        return "the policy lacks the right of the new context to read its own `/proc/TID/attr/current`".to_owned();
+        return format!(
+            "the policy lacks `(allow {} self (unix_stream_socket (create getopt)))`, by which a thread proves where it is",
+            target.type_()
+        );
     };
     match cause.kind() {
         io::ErrorKind::InvalidInput => UNKNOWN.to_owned(),

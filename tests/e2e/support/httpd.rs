@@ -236,7 +236,8 @@ impl Drop for Httpd {
         if std::thread::panicking() {
             eprintln!("---- error log of {}\n{}", self.unit, self.log());
             let denials: Vec<_> = self.audit.lines().into_iter().filter(|line| line.contains("denied")).collect();
-            eprintln!("---- the kernel's denials\n{}", denials.join("\n"));
+            let last = &denials[denials.len().saturating_sub(15)..];
+            eprintln!("---- the kernel's denials, the last of {}\n{}", denials.len(), last.join("\n"));
         } else {
             let bounds = self.audit.bounds_records();
             assert!(bounds.is_empty(), "grants beyond the bounds: {bounds:#?}");

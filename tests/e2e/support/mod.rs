@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod client;
 pub mod httpd;
+pub mod raw;
 pub mod site;
 
 pub use client::{Client, Reply};

@@ -1,0 +1,65 @@
+//! HTTP/1.1 by hand: for many requests on many connections, and for what a well-behaved client does not do.
+
+use super::client::authorization;
+use super::httpd::PORT;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// One connection, kept alive.
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+/// The text of a GET, as anonymous or as a user of `Site::new`, with further header lines.
+pub fn request(path: &str, user: Option<&str>, headers: &str) -> String {
+    let authorization = user.map_or_else(String::new, |user| format!("Authorization: {}\r\n", authorization(user)));
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}{headers}\r\n")
+}
+
+impl Connection {
+    /// Connects to the test's httpd.
+    pub fn open() -> io::Result<Connection> {
+        let stream = TcpStream::connect(("127.0.0.1", PORT))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Connection { stream: BufReader::new(stream) })
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, text: &str) -> io::Result<()> {
+        self.stream.get_mut().write_all(text.as_bytes())
+    }
+
+    /// Reads one response, which must tell its length: status and body.
+    pub fn receive(&mut self) -> io::Result<(u16, String)> {
+        let mut status = None;
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let line = line.trim_end();
+            if status.is_none() {
+                status = line.split(' ').nth(1).and_then(|number| number.parse().ok());
+            } else if let Some((name, value)) = line.split_once(": ") {
+                assert!(!name.eq_ignore_ascii_case("transfer-encoding"), "a response without a length");
+                if name.eq_ignore_ascii_case("content-length") {
+                    length = value.parse().map_err(io::Error::other)?;
+                }
+            } else if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        Ok((status.unwrap_or(0), String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    /// One GET and its response.
+    pub fn get(&mut self, path: &str, user: Option<&str>) -> io::Result<(u16, String)> {
+        self.send(&request(path, user, ""))?;
+        self.receive()
+    }
+}

@@ -42,7 +42,8 @@ const FUNCTIONS: &[&str] = &[
     "apr_table_set",
 ];
 
-const TYPES: &[&str] = &["module", "command_rec", "cmd_parms", "request_rec", "ap_filter_t", "apr_bucket_brigade"];
+const TYPES: &[&str] =
+    &["module", "command_rec", "cmd_parms", "request_rec", "ap_filter_t", "apr_bucket_brigade"];
 
 const VARIABLES: &[&str] = &[
     "ap_thread_stacksize",

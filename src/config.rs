@@ -146,13 +146,12 @@ impl Started {
                 Some((slot, _line)) => slot,
                 None => return Ok(None),
             },
-            Source::Env(name) => return self.from_variable(name, facts),
+            Source::Env(name) => return self.try_variable(name, facts),
         };
-        // Unset only for a rule that the start never saw, and the start sees all.
-        slot.target.get().cloned().map(Some).ok_or(Why::Unmapped)
+        slot.target.get().cloned().map(Some).ok_or(Why::Unprepared)
     }
 
-    fn from_variable(&self, name: &str, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
+    fn try_variable(&self, name: &str, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
         let index = self.variables.iter().position(|variable| variable.to_bytes() == name.as_bytes());
         let Some(value) = index.and_then(|index| *facts.variables.get(index)?) else { return Ok(None) };
         let bad = |error| Why::BadValue { variable: name.to_owned(), error };

@@ -7,15 +7,8 @@ use std::fs;
 use std::sync::Arc;
 
 /// All directives of the module.
-pub static TABLE: Table<7> = Table::new([
-    SERVER_DOMAIN,
-    DOMAIN_MAP,
-    DOMAIN_ENV,
-    DOMAIN_VAL,
-    UNMAPPED,
-    ALLOW_CACHES,
-    REQUIRED,
-]);
+pub static TABLE: Table<7> =
+    Table::new([SERVER_DOMAIN, DOMAIN_MAP, DOMAIN_ENV, DOMAIN_VAL, UNMAPPED, ALLOW_CACHES, REQUIRED]);
 
 type SectionRow = Row<Section>;
 

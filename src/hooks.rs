@@ -90,7 +90,11 @@ impl RequestHook for FirstFixups {
             let parent = parent(request);
             let record = Record {
                 user: attested_user(request, parent),
-                variables: started.variables.iter().map(|name| attested_variable(request, parent, started, name)).collect(),
+                variables: started
+                    .variables
+                    .iter()
+                    .map(|name| attested_variable(request, parent, started, name))
+                    .collect(),
                 decision: OnceLock::new(),
             };
             request.keep_record(record);
@@ -112,7 +116,9 @@ fn parent(request: Request<'_>) -> Option<(Request<'_>, Option<&Record>)> {
 /// has written another name there. Then the parent's record counts, or nobody.
 fn attested_user(request: Request<'_>, parent: Option<(Request<'_>, Option<&Record>)>) -> Option<String> {
     match parent {
-        Some((parent, record)) if parent.place() == request.place() => record.and_then(|record| record.user.clone()),
+        Some((parent, record)) if parent.place() == request.place() => {
+            record.and_then(|record| record.user.clone())
+        }
         _ => request.user().map(|user| user.to_string_lossy().into_owned()),
     }
 }
@@ -187,10 +193,14 @@ pub struct Handler;
 impl RequestHook for Handler {
     fn run(request: Request<'_>) -> Status {
         if !worker::is_worker() {
-            return serve(request, |target| worker::enter(request, target), || {
-                php::measure_connection_thread();
-                Status::DECLINED
-            });
+            return serve(
+                request,
+                |target| worker::enter(request, target),
+                || {
+                    php::measure_connection_thread();
+                    Status::DECLINED
+                },
+            );
         }
         match decision(request) {
             Ok(Decision::Enter(target)) if worker::is_at(target) => Status::DECLINED,
@@ -214,13 +224,19 @@ pub fn serve(
                 request.internal_redirect(&uri);
                 Status::OK
             }
-            None if runs_in_cgi_daemon(request) => {
-                refuse(request, Status::INTERNAL_SERVER_ERROR, "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)")
-            }
+            None if runs_in_cgi_daemon(request) => refuse(
+                request,
+                Status::INTERNAL_SERVER_ERROR,
+                "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)",
+            ),
             None => enter(target),
         },
-        Ok(Decision::Refuse(why @ Why::Unmapped)) => refuse(request, Status::FORBIDDEN, &format!("SEL0104: {why}")),
-        Ok(Decision::Refuse(why)) => refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0105: {why}")),
+        Ok(Decision::Refuse(why @ Why::Unmapped)) => {
+            refuse(request, Status::FORBIDDEN, &format!("SEL0104: {why}"))
+        }
+        Ok(Decision::Refuse(why)) => {
+            refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0105: {why}"))
+        }
         Err(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, why),
     }
 }

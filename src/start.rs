@@ -38,7 +38,11 @@ pub fn start(settings: &Settings) -> Result<(), Faults> {
     }
     if !on_first_pass() {
         warn(&rules, &server);
-        let text = format!("SEL0010: {} rules lead to {} contexts; httpd runs in {server}", rules.len(), targets.len());
+        let text = format!(
+            "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
+            rules.len(),
+            targets.len()
+        );
         log::server(Level::Notice, &text);
     }
     let variables = rules.iter().filter_map(|rule| match &rule.source {
@@ -47,8 +51,7 @@ pub fn start(settings: &Settings) -> Result<(), Faults> {
     });
     let variables: BTreeSet<_> = variables.collect();
     let cgi_daemon = has_module(c"mod_cgid.c");
-    let started =
-        Started { server: Some(server), variables: variables.into_iter().collect(), cgi_daemon };
+    let started = Started { server: Some(server), variables: variables.into_iter().collect(), cgi_daemon };
     let _ = settings.started.set(started);
     Ok(())
 }
@@ -77,7 +80,8 @@ fn state(settings: &Settings) -> Result<Option<Context>, Faults> {
         )]);
     }
     if !on_first_pass() {
-        let text = format!("SEL0013: {fault}: every request is served unconfined, as SELinuxRequired Off says");
+        let text =
+            format!("SEL0013: {fault}: every request is served unconfined, as SELinuxRequired Off says");
         log::server(Level::Warning, &text);
     }
     Ok(None)
@@ -86,7 +90,8 @@ fn state(settings: &Settings) -> Result<Option<Context>, Faults> {
 /// The context that the server will run in, entered if this process is to be the server; and whether
 /// this process is there.
 fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool), Faults> {
-    let from = if only_checks_configuration() { lsm::httpd_context().unwrap_or(here.clone()) } else { here.clone() };
+    let from =
+        if only_checks_configuration() { lsm::httpd_context().unwrap_or(here.clone()) } else { here.clone() };
     let is_there = from == here;
     let Some((location, spec)) = settings.server_domain.get() else { return Ok((from, is_there)) };
     let server = resolve(spec.clone(), &from)
@@ -112,17 +117,20 @@ fn prepare(rules: &[Arc<Rule>], server: &Context) -> Result<Targets, Faults> {
     let mut faults = Faults::new();
     for rule in rules {
         for (location, slot) in rule.slots() {
-            let target = by_spec.entry(&slot.spec).or_insert_with(|| match resolve(slot.spec.clone(), server) {
-                Ok(context) => {
-                    let text = context.to_string();
-                    let entry = targets.entry(text);
-                    Some(Arc::clone(&entry.or_insert_with(|| (location, Arc::new(Prepared::new(context)))).1))
-                }
-                Err(error) => {
-                    faults.push(format!("SEL0023: {location}: {}: {error}", slot.spec));
-                    None
-                }
-            });
+            let target =
+                by_spec.entry(&slot.spec).or_insert_with(|| match resolve(slot.spec.clone(), server) {
+                    Ok(context) => {
+                        let text = context.to_string();
+                        let entry = targets.entry(text);
+                        Some(Arc::clone(
+                            &entry.or_insert_with(|| (location, Arc::new(Prepared::new(context)))).1,
+                        ))
+                    }
+                    Err(error) => {
+                        faults.push(format!("SEL0023: {location}: {}: {error}", slot.spec));
+                        None
+                    }
+                });
             if let Some(target) = target {
                 let _ = slot.target.set(Arc::clone(target));
             }
@@ -167,9 +175,10 @@ fn ask_policy(targets: &Targets, server: &Context) -> Result<(), Faults> {
 
 /// What works, and yet may not do what the administrator thinks.
 fn warn(rules: &[Arc<Rule>], server: &Context) {
-    let keeping = rules.iter().flat_map(|rule| rule.slots()).find(|(_, slot)| {
-        slot.target.get().is_some_and(|target| target.context().type_() == server.type_())
-    });
+    let keeping = rules
+        .iter()
+        .flat_map(|rule| rule.slots())
+        .find(|(_, slot)| slot.target.get().is_some_and(|target| target.context().type_() == server.type_()));
     if let Some((location, slot)) = keeping {
         let text = format!(
             "SEL0014: {location}: {} keeps the server's type {}, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
@@ -193,7 +202,9 @@ pub fn label_sockets(settings: &Settings) -> Result<(), Faults> {
         return Ok(());
     }
     // Off or unknown: `start`, which comes later, says so.
-    let (Ok(Mode::Enforcing | Mode::Permissive), Ok(here)) = (lsm::mode(), lsm::current()) else { return Ok(()) };
+    let (Ok(Mode::Enforcing | Mode::Permissive), Ok(here)) = (lsm::mode(), lsm::current()) else {
+        return Ok(());
+    };
     let server = match settings.server_domain.get() {
         // One that is no context is `start`'s to report.
         Some((_, spec)) => resolve(spec.clone(), &here).unwrap_or(here),

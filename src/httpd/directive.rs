@@ -79,9 +79,9 @@ pub unsafe extern "C" fn merge<C: Configuration>(
 /// Gives each server's own configuration, which is outermost for all of its requests, to `body`.
 pub fn for_each_server<C: Configuration>(main: Server<'_>, mut body: impl FnMut(&mut C)) {
     let mut next = main.as_ptr();
-    // SAFETY: the start's one thread walks the list of servers, whose configurations `create` or `merge`
-    // made; no request has one yet.
+    // SAFETY: null, or a server of the list, which lives as long as the configuration.
     while let Some(server) = unsafe { next.as_ref() } {
+        // SAFETY: `create` or `merge` made the configuration, and in the start's one thread nobody else has it.
         unsafe {
             let slot = ffi::ap_get_module_config(server.lookup_defaults, crate::module::record());
             body(&mut *slot.cast::<C>());
@@ -200,7 +200,13 @@ unsafe extern "C" fn take_one<S: Setter>(
 }
 
 /// A row of the table.
-const fn row(name: &'static CStr, help: &'static CStr, func: ffi::cmd_func, how: ffi::cmd_how, place: c_int) -> ffi::command_rec {
+const fn row(
+    name: &'static CStr,
+    help: &'static CStr,
+    func: ffi::cmd_func,
+    how: ffi::cmd_how,
+    place: c_int,
+) -> ffi::command_rec {
     ffi::command_rec {
         name: name.as_ptr(),
         func,
@@ -254,8 +260,6 @@ impl<const ROWS: usize> Table<ROWS> {
             table.rows[index] = rows[index].row;
             index += 1;
         }
-        // Rows hold nothing that needs a destructor, which a const function could not run.
-        std::mem::forget(rows);
         table
     }
 

@@ -64,8 +64,18 @@ pub fn cross<C: Carrier>(request: Request<'_>, carrier: impl Fn() -> C) {
     let r = request.as_ptr();
     // SAFETY: the request is live and this thread's, and so are its filters.
     unsafe {
-        insert(request, &raw mut (*r).output_filters, ffi::ap_filter_func { out_func: Some(output::<C>) }, carrier());
-        insert(request, &raw mut (*r).input_filters, ffi::ap_filter_func { in_func: Some(input::<C>) }, carrier());
+        insert(
+            request,
+            &raw mut (*r).output_filters,
+            ffi::ap_filter_func { out_func: Some(output::<C>) },
+            carrier(),
+        );
+        insert(
+            request,
+            &raw mut (*r).input_filters,
+            ffi::ap_filter_func { in_func: Some(input::<C>) },
+            carrier(),
+        );
     }
 }
 
@@ -107,7 +117,10 @@ unsafe fn insert<C: Carrier>(
     }
 }
 
-unsafe extern "C" fn output<C: Carrier>(filter: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_bucket_brigade) -> c_int {
+unsafe extern "C" fn output<C: Carrier>(
+    filter: *mut ffi::ap_filter_t,
+    brigade: *mut ffi::apr_bucket_brigade,
+) -> c_int {
     // SAFETY: httpd calls the filter that `insert` made, with its own context.
     unsafe { carry::<C>(filter, brigade, Kind::Pass) }
 }
@@ -126,7 +139,11 @@ unsafe extern "C" fn input<C: Carrier>(
 /// # Safety
 ///
 /// `filter` was made by `insert` for carriers of this type; the brigade is live.
-unsafe fn carry<C: Carrier>(filter: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_bucket_brigade, kind: Kind) -> c_int {
+unsafe fn carry<C: Carrier>(
+    filter: *mut ffi::ap_filter_t,
+    brigade: *mut ffi::apr_bucket_brigade,
+    kind: Kind,
+) -> c_int {
     guard(FAILED, || {
         // SAFETY: the caller's word.
         let (carrier, next) = unsafe { (&*(*filter).ctx.cast::<C>(), (*filter).next) };

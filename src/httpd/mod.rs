@@ -40,5 +40,5 @@ pub fn has_module(source_name: &std::ffi::CStr) -> bool {
 pub fn thread_stack_size() -> Option<usize> {
     // SAFETY: core.c writes this global while the configuration is read, and nobody later.
     let bytes = unsafe { ffi::ap_thread_stacksize };
-    (bytes != 0).then_some(bytes as usize)
+    (bytes != 0).then_some(bytes)
 }

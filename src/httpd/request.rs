@@ -162,7 +162,9 @@ impl<'r> Request<'r> {
     /// What `keep_record` kept with the request.
     pub fn record<T>(self) -> Option<&'r T> {
         // SAFETY: the slot is null or what `keep_record` put there, for the one type the module keeps.
-        unsafe { ffi::ap_get_module_config(self.get().request_config, crate::module::record()).cast::<T>().as_ref() }
+        unsafe {
+            ffi::ap_get_module_config(self.get().request_config, crate::module::record()).cast::<T>().as_ref()
+        }
     }
 
     /// Keeps a value with the request. The module keeps values of one type only.

@@ -33,7 +33,9 @@ pub enum Mode {
 #[derive(Debug, Error)]
 pub enum StateError {
     /// The process has a context, yet selinuxfs does not tell whether the policy is enforced.
-    #[error("/sys/fs/selinux/enforce cannot be read: {0} (is it mounted, and may httpd read it? the policy module grants that)")]
+    #[error(
+        "/sys/fs/selinux/enforce cannot be read: {0} (is it mounted, and may httpd read it? the policy module grants that)"
+    )]
     Enforce(io::Error),
     /// The process's own context is not one.
     #[error("/proc/thread-self/attr/current cannot be read: {0}")]
@@ -166,13 +168,20 @@ impl Interface {
                 let bytes = size_of_val(&*target.record);
                 // SAFETY: the record is a `struct lsm_ctx` of that many bytes, which the kernel only reads.
                 let result = unsafe {
-                    libc::syscall(SYS_LSM_SET_SELF_ATTR, LSM_ATTR_CURRENT, target.record.as_ptr(), bytes as u32, 0)
+                    libc::syscall(
+                        SYS_LSM_SET_SELF_ATTR,
+                        LSM_ATTR_CURRENT,
+                        target.record.as_ptr(),
+                        bytes as u32,
+                        0,
+                    )
                 };
                 if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
             }
-            Interface::ProcAndSocket => {
-                OpenOptions::new().write(true).open("/proc/thread-self/attr/current")?.write_all(target.text.to_bytes())
-            }
+            Interface::ProcAndSocket => OpenOptions::new()
+                .write(true)
+                .open("/proc/thread-self/attr/current")?
+                .write_all(target.text.to_bytes()),
         }
     }
 

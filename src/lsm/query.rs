@@ -83,7 +83,9 @@ pub fn missing_rule(server: &Context, target: &Context, error: &EnterError) -> S
         _ if cause.raw_os_error() == Some(1) => {
             format!("the policy lacks `(typebounds {} {})`", server.type_(), target.type_())
         }
-        io::ErrorKind::PermissionDenied if allows(server, server, "setcurrent") == Some(false) => setcurrent(server),
+        io::ErrorKind::PermissionDenied if allows(server, server, "setcurrent") == Some(false) => {
+            setcurrent(server)
+        }
         io::ErrorKind::PermissionDenied => dyntransition(server, target),
         _ => "the kernel's log may tell more".to_owned(),
     }

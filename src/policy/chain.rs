@@ -53,13 +53,7 @@ impl<'a, R> Chain<'a, R> {
     /// The rules in order. Allocates nothing and does not recurse, whatever the chain's shape.
     #[must_use]
     pub fn iter(&self) -> Iter<'_, R> {
-        Iter {
-            root: self,
-            done: 0,
-            window: [None; WINDOW],
-            depth: 0,
-            held: 0,
-        }
+        Iter { root: self, done: 0, window: [None; WINDOW], depth: 0, held: 0 }
     }
 }
 
@@ -206,11 +200,6 @@ pub(super) mod tests {
             }
             assert!(chain.iter().copied().eq(0..COUNT));
         };
-        std::thread::Builder::new()
-            .stack_size(64 << 10)
-            .spawn(body)
-            .unwrap()
-            .join()
-            .unwrap();
+        std::thread::Builder::new().stack_size(64 << 10).spawn(body).unwrap().join().unwrap();
     }
 }

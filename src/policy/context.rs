@@ -27,9 +27,7 @@ pub enum ContextError {
     #[error(transparent)]
     Range(#[from] RangeError),
     /// Longer than the kernel takes.
-    #[error(
-        "the context is {0} bytes long and the kernel takes {MAX_CONTEXT}: use fewer categories"
-    )]
+    #[error("the context is {0} bytes long and the kernel takes {MAX_CONTEXT}: use fewer categories")]
     TooLong(usize),
 }
 
@@ -54,15 +52,11 @@ impl Context {
             return Err(ContextError::TooLong(text.len()));
         }
         let mut fields = text.splitn(4, ':');
-        let (Some(user), Some(role), Some(type_)) = (fields.next(), fields.next(), fields.next())
-        else {
+        let (Some(user), Some(role), Some(type_)) = (fields.next(), fields.next(), fields.next()) else {
             return Err(ContextError::Fields(quoted(text)));
         };
         let range = fields.next().map(Range::parse).transpose()?;
-        Ok(Self {
-            range,
-            ..Self::without_range(user, role, type_)?
-        })
+        Ok(Self { range, ..Self::without_range(user, role, type_)? })
     }
 
     /// The context of these three names.
@@ -77,24 +71,14 @@ impl Context {
 
     /// This context with another type, which the caller has checked by [`name`].
     pub(super) fn with_type(&self, type_: &str) -> Self {
-        Self {
-            type_: type_.to_owned(),
-            ..self.clone()
-        }
+        Self { type_: type_.to_owned(), ..self.clone() }
     }
 
     /// This context with another range, or none.
     #[must_use]
     pub fn with_range(&self, range: Option<Range>) -> Self {
-        let Self {
-            user, role, type_, ..
-        } = self.clone();
-        Self {
-            user,
-            role,
-            type_,
-            range,
-        }
+        let Self { user, role, type_, .. } = self.clone();
+        Self { user, role, type_, range }
     }
 
     /// The user, in the policy's sense.
@@ -126,9 +110,7 @@ impl fmt::Display for Context {
     /// The kernel's own text for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.user, self.role, self.type_)?;
-        self.range
-            .as_ref()
-            .map_or(Ok(()), |range| write!(f, ":{range}"))
+        self.range.as_ref().map_or(Ok(()), |range| write!(f, ":{range}"))
     }
 }
 
@@ -140,11 +122,7 @@ pub(super) fn name(text: &str, what: &'static str) -> Result<String, ContextErro
     let good = text.len() <= MAX_NAME
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(rest_is_good);
-    if good {
-        Ok(text.to_owned())
-    } else {
-        Err(ContextError::Name(quoted(text), what))
-    }
+    if good { Ok(text.to_owned()) } else { Err(ContextError::Name(quoted(text), what)) }
 }
 
 #[cfg(test)]
@@ -183,10 +161,7 @@ mod tests {
         assert_eq!((context.user(), context.role()), ("system_u", "system_r"));
         assert_eq!(context.type_(), "httpd_t");
         assert_eq!(context.to_string(), "system_u:system_r:httpd_t:s0:c0,c1");
-        assert_eq!(
-            context.with_type("a_t").to_string(),
-            "system_u:system_r:a_t:s0:c0,c1"
-        );
+        assert_eq!(context.with_type("a_t").to_string(), "system_u:system_r:a_t:s0:c0,c1");
         assert_eq!(Context::parse("u:r:t").unwrap().range(), None);
     }
 
@@ -200,9 +175,6 @@ mod tests {
         assert!(Context::parse(&format!("u:r:{}", "t".repeat(255))).is_ok());
         assert!(Context::parse(&format!("u:r:{}", "t".repeat(256))).is_err());
         let long = format!("u:r:t:s0:{}c1", "c0,".repeat(2000));
-        assert_eq!(
-            Context::parse(&long),
-            Err(ContextError::TooLong(long.len()))
-        );
+        assert_eq!(Context::parse(&long), Err(ContextError::TooLong(long.len())));
     }
 }

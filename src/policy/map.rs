@@ -93,11 +93,7 @@ impl Map<DomainSpec> {
     /// [`Fault::More`].
     pub fn parse(text: &[u8]) -> Result<Self, Vec<MapError>> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let mut map = Self {
-            rules: Vec::new(),
-            users: HashMap::new(),
-            others: Vec::new(),
-        };
+        let mut map = Self { rules: Vec::new(), users: HashMap::new(), others: Vec::new() };
         let mut seen = HashMap::new();
         let mut errors = Vec::new();
         for (line, text) in (1..).zip(text.split(|&b| b == b'\n')) {
@@ -109,25 +105,13 @@ impl Map<DomainSpec> {
             });
             if let Err((field, fault)) = added {
                 if errors.len() == MAX_ERRORS {
-                    errors.push(MapError {
-                        line,
-                        field: None,
-                        fault: Fault::More,
-                    });
+                    errors.push(MapError { line, field: None, fault: Fault::More });
                     break;
                 }
-                errors.push(MapError {
-                    line,
-                    field: field.map(quoted),
-                    fault,
-                });
+                errors.push(MapError { line, field: field.map(quoted), fault });
             }
         }
-        if errors.is_empty() {
-            Ok(map)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(map) } else { Err(errors) }
     }
 
     /// Adds a rule behind the ones that are there, or gives the line that has one for the same
@@ -181,20 +165,10 @@ impl<T> Map<T> {
     /// # Errors
     /// The first error of `f`.
     pub fn try_map<U, E>(self, mut f: impl FnMut(usize, T) -> Result<U, E>) -> Result<Map<U>, E> {
-        let Self {
-            rules,
-            users,
-            others,
-        } = self;
-        let rules = rules
-            .into_iter()
-            .map(|(line, value)| Ok((line, f(line, value)?)))
-            .collect::<Result<_, E>>()?;
-        Ok(Map {
-            rules,
-            users,
-            others,
-        })
+        let Self { rules, users, others } = self;
+        let rules =
+            rules.into_iter().map(|(line, value)| Ok((line, f(line, value)?))).collect::<Result<_, E>>()?;
+        Ok(Map { rules, users, others })
     }
 
     /// How many rules there are.
@@ -227,9 +201,7 @@ fn rule(line: &[u8]) -> Result<Option<(&str, Who, DomainSpec)>, Wrong<'_>> {
     if line.ends_with('\\') {
         return Err(whole(Fault::Continued));
     }
-    let mut fields = uncommented(line)
-        .split([' ', '\t'])
-        .filter(|field| !field.is_empty());
+    let mut fields = uncommented(line).split([' ', '\t']).filter(|field| !field.is_empty());
     let Some(who_text) = fields.next() else {
         return Ok(None);
     };
@@ -241,11 +213,7 @@ fn rule(line: &[u8]) -> Result<Option<(&str, Who, DomainSpec)>, Wrong<'_>> {
         return Err((Some(more), Fault::TooManyFields));
     }
     let domain = DomainSpec::parse(domain_text).map_err(|error| {
-        let fault = if domain_text.contains('#') {
-            Fault::Comment
-        } else {
-            Fault::Domain(error)
-        };
+        let fault = if domain_text.contains('#') { Fault::Comment } else { Fault::Domain(error) };
         (Some(domain_text), fault)
     })?;
     Ok(Some((who_text, who, domain)))

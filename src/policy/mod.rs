@@ -32,16 +32,8 @@ const SHOWN: usize = 80;
 /// `text` between backquotes, fit for a log line: control characters are escaped, so that text
 /// from outside cannot forge a line of its own, and a long text is cut short.
 fn quoted(text: &str) -> String {
-    let shown: String = text
-        .chars()
-        .take(SHOWN)
-        .flat_map(char::escape_debug)
-        .collect();
-    let rest = if text.chars().nth(SHOWN).is_some() {
-        "..."
-    } else {
-        ""
-    };
+    let shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let rest = if text.chars().nth(SHOWN).is_some() { "..." } else { "" };
     format!("`{shown}{rest}`")
 }
 

@@ -53,17 +53,11 @@ impl Range {
     /// level does not dominate the low one.
     pub fn parse(text: &str) -> Result<Self, RangeError> {
         let Some((low, high)) = text.split_once('-') else {
-            return Ok(Self {
-                low: Level::parse(text)?,
-                high: None,
-            });
+            return Ok(Self { low: Level::parse(text)?, high: None });
         };
         let (low, high) = (Level::parse(low)?, Level::parse(high)?);
         if !high.dominates(&low) {
-            return Err(RangeError::Order {
-                low: low.to_string(),
-                high: high.to_string(),
-            });
+            return Err(RangeError::Order { low: low.to_string(), high: high.to_string() });
         }
         let high = (high != low).then_some(high);
         Ok(Self { low, high })
@@ -73,10 +67,7 @@ impl Range {
     /// own level has, and what its sockets should be made at.
     #[must_use]
     pub fn low(&self) -> Self {
-        Self {
-            low: self.low.clone(),
-            high: None,
-        }
+        Self { low: self.low.clone(), high: None }
     }
 
     /// Whether low and high are the same level.
@@ -97,9 +88,7 @@ impl fmt::Display for Range {
     /// As the kernel prints it: the high level only where it differs from the low one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.low)?;
-        self.high
-            .as_ref()
-            .map_or(Ok(()), |high| write!(f, "-{high}"))
+        self.high.as_ref().map_or(Ok(()), |high| write!(f, "-{high}"))
     }
 }
 
@@ -121,19 +110,14 @@ impl Level {
         let sensitivity =
             number('s', sensitivity).ok_or_else(|| RangeError::Sensitivity(quoted(sensitivity)))?;
         let runs = categories.map_or(Ok(Vec::new()), |list| list.split(',').map(run).collect())?;
-        Ok(Self {
-            sensitivity,
-            categories: normalised(runs),
-        })
+        Ok(Self { sensitivity, categories: normalised(runs) })
     }
 
     fn dominates(&self, other: &Self) -> bool {
         self.sensitivity >= other.sensitivity
             && other.categories.iter().all(|&(first, last)| {
                 let at = self.categories.partition_point(|own| own.1 < first);
-                self.categories
-                    .get(at)
-                    .is_some_and(|own| own.0 <= first && last <= own.1)
+                self.categories.get(at).is_some_and(|own| own.0 <= first && last <= own.1)
             })
     }
 }
@@ -163,19 +147,14 @@ fn run(text: &str) -> Result<(u16, u16), RangeError> {
         return category(text).map(|one| (one, one));
     };
     let (first, last) = (category(first)?, category(last)?);
-    if first < last {
-        Ok((first, last))
-    } else {
-        Err(RangeError::Run(quoted(text)))
-    }
+    if first < last { Ok((first, last)) } else { Err(RangeError::Run(quoted(text))) }
 }
 
 /// The number in `letter` and number. The kernel looks names up as text, so `s00` is not `s0`:
 /// it is no name at all.
 fn number(letter: char, text: &str) -> Option<u16> {
     let digits = text.strip_prefix(letter)?;
-    let plain =
-        digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     if plain { digits.parse().ok() } else { None }
 }
 
@@ -203,22 +182,13 @@ pub(super) mod tests {
     /// Categories as they may be written: runs in any order, overlapping or not.
     fn written() -> impl Strategy<Value = Vec<(u16, u16)>> {
         let category = prop_oneof![0_u16..12, 0_u16..1024, 65_530_u16..=u16::MAX];
-        let run =
-            (category, 0_u16..5).prop_map(|(first, more)| (first, first.saturating_add(more)));
+        let run = (category, 0_u16..5).prop_map(|(first, more)| (first, first.saturating_add(more)));
         proptest::collection::vec(run, 0..6)
     }
 
     fn text_of(sensitivity: u16, runs: &[(u16, u16)]) -> String {
-        let runs: Vec<_> = runs
-            .iter()
-            .map(|&(a, b)| {
-                if a == b {
-                    format!("c{a}")
-                } else {
-                    format!("c{a}.c{b}")
-                }
-            })
-            .collect();
+        let runs: Vec<_> =
+            runs.iter().map(|&(a, b)| if a == b { format!("c{a}") } else { format!("c{a}.c{b}") }).collect();
         let separator = if runs.is_empty() { "" } else { ":" };
         format!("s{sensitivity}{separator}{}", runs.join(","))
     }

@@ -25,9 +25,7 @@ pub enum SpecError {
     #[error(transparent)]
     Context(#[from] ContextError),
     /// `*` inside a whole context.
-    #[error(
-        "{0} is a whole context, which cannot have `*` in it: write type:range to keep the rest"
-    )]
+    #[error("{0} is a whole context, which cannot have `*` in it: write type:range to keep the rest")]
     Star(String),
     /// A raw range that is not right.
     #[error(transparent)]
@@ -109,24 +107,14 @@ impl DomainSpec {
                 return Err(SpecError::Star(quoted(text)));
             }
             let base = Base::Whole(Context::without_range(user, role, type_)?);
-            return Ok(Self {
-                base,
-                range: RangePart::parse(range)?,
-            });
+            return Ok(Self { base, range: RangePart::parse(range)? });
         }
         let (type_, range) = match text.split_once(':') {
             Some((type_, range)) => (type_, Some(range)),
             None => (text, None),
         };
-        let base = if type_ == "*" {
-            Base::Server
-        } else {
-            Base::Type(name(type_, "type")?)
-        };
-        Ok(Self {
-            base,
-            range: RangePart::parse(range)?,
-        })
+        let base = if type_ == "*" { Base::Server } else { Base::Type(name(type_, "type")?) };
+        Ok(Self { base, range: RangePart::parse(range)? })
     }
 
     /// The range text where it is a translated name (`SystemLow`, `SystemLow-SystemHigh`,
@@ -142,10 +130,7 @@ impl DomainSpec {
     /// This spec with `range` for its range: the place where a translated one is replaced.
     #[must_use]
     pub fn with_raw_range(self, range: Range) -> Self {
-        Self {
-            range: RangePart::Raw(range),
-            ..self
-        }
+        Self { range: RangePart::Raw(range), ..self }
     }
 
     /// The whole context for a server running as `server`.
@@ -174,17 +159,7 @@ impl DomainSpec {
         }
         let length = context.to_string().len();
         // A longer one would reach the kernel cut short, and mean something else there.
-        if length > MAX_CONTEXT {
-            Err(ContextError::TooLong(length).into())
-        } else {
-            Ok(context)
-        }
-    }
-
-    /// Whether the server's own type is kept (`*`), so that only the range can change.
-    #[must_use]
-    pub fn keeps_type(&self) -> bool {
-        self.base == Base::Server
+        if length > MAX_CONTEXT { Err(ContextError::TooLong(length).into()) } else { Ok(context) }
     }
 }
 
@@ -198,11 +173,7 @@ impl RangePart {
         if Range::looks_raw(text) {
             return Ok(Self::Raw(Range::parse(text)?));
         }
-        if text.starts_with('c')
-            && text
-                .bytes()
-                .all(|b| matches!(b, b'c' | b'.' | b',' | b'0'..=b'9'))
-        {
+        if text.starts_with('c') && text.bytes().all(|b| matches!(b, b'c' | b'.' | b',' | b'0'..=b'9')) {
             return Err(SpecError::NoSensitivity(quoted(text)));
         }
         // setrans.conf may give any text a meaning, colons included ("Secret:A" stands in its
@@ -210,11 +181,7 @@ impl RangePart {
         let good = text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.bytes().all(|b| b.is_ascii_graphic() && b != b'*')
             && text.split(':').all(|part| !part.is_empty());
-        if good {
-            Ok(Self::Name(text.to_owned()))
-        } else {
-            Err(SpecError::RangeName(quoted(text)))
-        }
+        if good { Ok(Self::Name(text.to_owned())) } else { Err(SpecError::RangeName(quoted(text))) }
     }
 }
 
@@ -263,9 +230,7 @@ pub(super) mod tests {
 
     fn resolved(spec: &str, server: &str) -> Result<String, SpecError> {
         let server = Context::parse(server).unwrap();
-        DomainSpec::parse(spec)?
-            .resolve(&server)
-            .map(|context| context.to_string())
+        DomainSpec::parse(spec)?.resolve(&server).map(|context| context.to_string())
     }
 
     proptest! {
@@ -303,10 +268,7 @@ pub(super) mod tests {
             ("a_t", "system_u:system_r:a_t:s0-s0:c0.c9"),
             ("a_t:*", "system_u:system_r:a_t:s0-s0:c0.c9"),
             ("*:s0:c7", "system_u:system_r:httpd_t:s0:c7"),
-            (
-                "*:s0-s0:c0.c1023",
-                "system_u:system_r:httpd_t:s0-s0:c0.c1023",
-            ),
+            ("*:s0-s0:c0.c1023", "system_u:system_r:httpd_t:s0-s0:c0.c1023"),
             ("a_t:s0:c1,c0", "system_u:system_r:a_t:s0:c0,c1"),
             ("u_u:r_r:a_t:s0", "u_u:r_r:a_t:s0"),
         ] {
@@ -317,53 +279,30 @@ pub(super) mod tests {
 
     #[test]
     fn a_range_is_written_where_the_policy_has_ranges_and_only_there() {
-        assert!(matches!(
-            resolved("u_u:r_r:a_t", "u:r:t:s0"),
-            Err(SpecError::RangeMissing(_))
-        ));
-        assert!(matches!(
-            resolved("a_t:s0", "u:r:t"),
-            Err(SpecError::RangeUnknown(_))
-        ));
+        assert!(matches!(resolved("u_u:r_r:a_t", "u:r:t:s0"), Err(SpecError::RangeMissing(_))));
+        assert!(matches!(resolved("a_t:s0", "u:r:t"), Err(SpecError::RangeUnknown(_))));
     }
 
     #[test]
     fn type_alone_and_type_with_star_are_one_spec() {
         assert_eq!(DomainSpec::parse("a_t"), DomainSpec::parse("a_t:*"));
         assert_eq!(DomainSpec::parse("*"), DomainSpec::parse("*:*"));
-        assert!(DomainSpec::parse("*:s0").unwrap().keeps_type());
-        assert!(!DomainSpec::parse("a_t").unwrap().keeps_type());
     }
 
     #[test]
     fn a_translated_range_must_be_translated_first() {
         let server = Context::parse("u:r:t:s0").unwrap();
-        for name in [
-            "SystemLow",
-            "SystemLow-SystemHigh",
-            "CompanyConfidential",
-            "Secret:AB",
-            "s",
-        ] {
+        for name in ["SystemLow", "SystemLow-SystemHigh", "CompanyConfidential", "Secret:AB", "s"] {
             for base in ["a_t", "*", "u:r_r:a_t"] {
                 let spec = DomainSpec::parse(&format!("{base}:{name}")).unwrap();
                 assert_eq!(spec.translated_range(), Some(name), "{base}:{name}");
-                assert!(matches!(
-                    spec.resolve(&server),
-                    Err(SpecError::Untranslated(_))
-                ));
+                assert!(matches!(spec.resolve(&server), Err(SpecError::Untranslated(_))));
                 let spec = spec.with_raw_range(Range::parse("s0:c3").unwrap());
                 assert_eq!(spec.translated_range(), None);
-                assert_eq!(
-                    spec.resolve(&server).unwrap().range().unwrap().to_string(),
-                    "s0:c3"
-                );
+                assert_eq!(spec.resolve(&server).unwrap().range().unwrap().to_string(), "s0:c3");
             }
         }
-        assert_eq!(
-            DomainSpec::parse("a_t:s0").unwrap().translated_range(),
-            None
-        );
+        assert_eq!(DomainSpec::parse("a_t:s0").unwrap().translated_range(), None);
     }
 
     #[test]
@@ -375,10 +314,7 @@ pub(super) mod tests {
         for text in texts.split('|') {
             assert!(DomainSpec::parse(text).is_err(), "{text:?} was taken");
         }
-        assert_eq!(
-            DomainSpec::parse(&"a".repeat(4097)),
-            Err(SpecError::TooLong(4097))
-        );
+        assert_eq!(DomainSpec::parse(&"a".repeat(4097)), Err(SpecError::TooLong(4097)));
         assert_eq!(
             DomainSpec::parse("a_t:c0,c1").unwrap_err().to_string(),
             "`c0,c1` is not a range: write the sensitivity first, such as s0:c0"
@@ -391,9 +327,6 @@ pub(super) mod tests {
         let server = format!("u:r:{}:s0", "t".repeat(255));
         let long = format!("*:s0:{}", categories.join(","));
         assert!(long.len() <= MAX_SPEC);
-        assert!(matches!(
-            resolved(&long, &server),
-            Err(SpecError::Context(ContextError::TooLong(_)))
-        ));
+        assert!(matches!(resolved(&long, &server), Err(SpecError::Context(ContextError::TooLong(_)))));
     }
 }

@@ -18,9 +18,7 @@ pub enum WhoError {
     #[error("nobody is named: write a user, an address, a network, __anonymous__ or *")]
     Empty,
     /// `@group`.
-    #[error(
-        "lines for groups (@group) are not supported by this version: write a line for each user"
-    )]
+    #[error("lines for groups (@group) are not supported by this version: write a line for each user")]
     Group,
     /// A quote at the start.
     #[error("{0} starts with a quote, which would be part of the name: write the name bare")]
@@ -41,9 +39,7 @@ pub enum WhoError {
     #[error("{0} has a prefix longer than its address: write at most /{1}")]
     Prefix(String, u8),
     /// Bits set behind the prefix.
-    #[error(
-        "{0} has bits set behind its prefix: write {1} for the network, or leave the prefix out"
-    )]
+    #[error("{0} has bits set behind its prefix: write {1} for the network, or leave the prefix out")]
     HostBits(String, Network),
 }
 
@@ -103,9 +99,7 @@ impl Who {
             Self::User(name) => asker.user == Some(name),
             Self::Anonymous => asker.user.is_none(),
             Self::Anyone => true,
-            Self::Net(network) => asker
-                .address
-                .is_some_and(|address| network.contains(address)),
+            Self::Net(network) => asker.address.is_some_and(|address| network.contains(address)),
         }
     }
 }
@@ -154,22 +148,13 @@ impl Network {
         }
         let masked = masked(address, prefix);
         if masked != address {
-            return Err(WhoError::HostBits(
-                quoted(text),
-                Self {
-                    address: masked,
-                    prefix,
-                },
-            ));
+            return Err(WhoError::HostBits(quoted(text), Self { address: masked, prefix }));
         }
         // A client of a dual-stack socket is looked up as the IPv4 client it is, so a rule in the
         // mapped form has to become an IPv4 one or it would match nobody.
         let canonical = address.to_canonical();
         Ok(match prefix.checked_sub(longest - width(canonical)) {
-            Some(prefix) => Self {
-                address: canonical,
-                prefix,
-            },
+            Some(prefix) => Self { address: canonical, prefix },
             None => Self { address, prefix },
         })
     }
@@ -186,11 +171,7 @@ impl Network {
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.address)?;
-        if self.prefix == width(self.address) {
-            Ok(())
-        } else {
-            write!(f, "/{}", self.prefix)
-        }
+        if self.prefix == width(self.address) { Ok(()) } else { write!(f, "/{}", self.prefix) }
     }
 }
 
@@ -219,13 +200,9 @@ fn masked(address: IpAddr, prefix: u8) -> IpAddr {
 fn looks_like_address(text: &str) -> bool {
     let head = text.split(['/', '%']).next().unwrap_or(text);
     let like_ipv4 = text.starts_with(|c: char| c.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b".:*-/".contains(&b))
+        && text.bytes().all(|b| b.is_ascii_digit() || b".:*-/".contains(&b))
         && text.contains(['.', '/']);
-    let like_ipv6 = text
-        .bytes()
-        .all(|b| b.is_ascii_hexdigit() || b":.*/[]".contains(&b))
+    let like_ipv6 = text.bytes().all(|b| b.is_ascii_hexdigit() || b":.*/[]".contains(&b))
         && text.bytes().filter(|&b| b == b':').count() >= 2;
     head.parse::<IpAddr>().is_ok() || like_ipv4 || like_ipv6
 }
@@ -332,10 +309,7 @@ pub(super) mod tests {
             10.0.0.0/255.0.0.0|10.0.0.0/|10.0.0.0/+8|10.0.0.0/8/8|10.0.0.0/x|010.0.0.1|\
             2001:db8::/x|2001:db8::1%eth0|[2001:db8::1]|2001:db8::*|1:2:3|10.0.0.0/999";
         for wrong in texts.split('|') {
-            assert!(
-                matches!(Who::parse(wrong), Err(WhoError::Address(_))),
-                "{wrong}"
-            );
+            assert!(matches!(Who::parse(wrong), Err(WhoError::Address(_))), "{wrong}");
         }
     }
 
@@ -344,23 +318,10 @@ pub(super) mod tests {
         let message = |text| Who::parse(text).unwrap_err().to_string();
         assert_eq!(Who::parse(""), Err(WhoError::Empty));
         assert_eq!(Who::parse("@staff"), Err(WhoError::Group));
-        assert!(matches!(
-            Who::parse("__Anonymous__"),
-            Err(WhoError::Case(_))
-        ));
+        assert!(matches!(Who::parse("__Anonymous__"), Err(WhoError::Case(_))));
         assert!(matches!(Who::parse("\"foo\""), Err(WhoError::Quote(_))));
-        for invisible in [
-            "foo\u{a0}",
-            "f\u{200b}oo",
-            "foo\u{202e}",
-            "\u{feff}foo",
-            "f\too",
-            "f\0",
-        ] {
-            assert!(
-                matches!(Who::parse(invisible), Err(WhoError::Invisible(..))),
-                "{invisible:?}"
-            );
+        for invisible in ["foo\u{a0}", "f\u{200b}oo", "foo\u{202e}", "\u{feff}foo", "f\too", "f\0"] {
+            assert!(matches!(Who::parse(invisible), Err(WhoError::Invisible(..))), "{invisible:?}");
         }
         assert_eq!(
             message("192.0.2.7/24"),
@@ -371,9 +332,6 @@ pub(super) mod tests {
             message("192.0.2.0/33"),
             "`192.0.2.0/33` has a prefix longer than its address: write at most /32"
         );
-        assert!(matches!(
-            Who::parse("2001:db8::/129"),
-            Err(WhoError::Prefix(_, 128))
-        ));
+        assert!(matches!(Who::parse("2001:db8::/129"), Err(WhoError::Prefix(_, 128))));
     }
 }

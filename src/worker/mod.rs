@@ -105,7 +105,11 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
     match status {
         Ok(status) => request_status(request, status),
         Err(error) => {
-            log::request(request, Level::Error, &format!("SEL0201: no thread can be made for the request: {error}"));
+            log::request(
+                request,
+                Level::Error,
+                &format!("SEL0201: no thread can be made for the request: {error}"),
+            );
             request.set_error_header(c"Retry-After", c"1");
             Status::SERVICE_UNAVAILABLE
         }
@@ -218,7 +222,11 @@ impl Job {
             let request = self.ticket.redeem();
             if let Err(error) = lsm::enter(&self.target) {
                 let context = self.target.context();
-                log::request(request, Level::Error, &format!("SEL0101: refused: {context} cannot be entered: {error}"));
+                log::request(
+                    request,
+                    Level::Error,
+                    &format!("SEL0101: refused: {context} cannot be entered: {error}"),
+                );
                 return false;
             }
             request.set_connection_thread(request.adopt_thread());
@@ -251,7 +259,10 @@ impl Carrier for Crossing {
             // The supervisor, which serves the subrequest itself.
             (None, Some(origin)) => origin.call(call),
             (Some(_), _) => {
-                log::server(Level::Error, "SEL0204: a filter was called on a thread that has no part in its request");
+                log::server(
+                    Level::Error,
+                    "SEL0204: a filter was called on a thread that has no part in its request",
+                );
                 filter::FAILED
             }
         }

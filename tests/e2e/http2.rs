@@ -36,14 +36,28 @@ const ASKERS: [(Option<&str>, &str); 3] = [(Some("foo"), FOO), (Some("bar"), BAR
 
 fn site(name: &str) -> Site {
     let site = Site::new(name);
-    site.config_file("map", "foo user_webapp_t:s0:c0\nbar user_webapp_t:s0:c1\n__anonymous__ anon_webapp_t:s0\n");
+    site.config_file(
+        "map",
+        "foo user_webapp_t:s0:c0\nbar user_webapp_t:s0:c1\n__anonymous__ anon_webapp_t:s0\n",
+    );
     site.file("context.lua", CONTEXT_LUA).script("context.cgi", CONTEXT_CGI);
     let (key, certificate) = (site.etc().join("key.pem"), site.etc().join("cert.pem"));
     run(
         "openssl",
         &[
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
-            "-keyout", key.to_str().unwrap(), "-out", certificate.to_str().unwrap(),
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            key.to_str().unwrap(),
+            "-out",
+            certificate.to_str().unwrap(),
         ],
     );
     run("restorecon", &["-RF", site.etc().to_str().unwrap()]);
@@ -52,7 +66,12 @@ fn site(name: &str) -> Site {
 
 /// Has curl make these requests on as few connections as it can, and gives, for each, the HTTP version, the
 /// number of connections it had to make, and the body.
-fn curl(site: &Site, scheme: &str, options: &[&str], requests: &[(Option<&str>, &str)]) -> Vec<(String, String, String)> {
+fn curl(
+    site: &Site,
+    scheme: &str,
+    options: &[&str],
+    requests: &[(Option<&str>, &str)],
+) -> Vec<(String, String, String)> {
     let mut configuration = String::new();
     for (number, (user, page)) in requests.iter().enumerate() {
         if number > 0 {
@@ -95,9 +114,15 @@ fn each_request_of_a_connection_runs_in_its_own_context() {
             for page in ["context.lua", "context.cgi"] {
                 let requests = ASKERS.map(|(user, _)| (user, page));
                 let replies = curl(&site, scheme, &[option, "insecure"], &requests);
-                for (number, ((_, context), (version, connects, body))) in ASKERS.iter().zip(replies).enumerate() {
+                for (number, ((_, context), (version, connects, body))) in
+                    ASKERS.iter().zip(replies).enumerate()
+                {
                     let expected = ("2", if number == 0 { "1" } else { "0" }, *context);
-                    assert_eq!((version.as_str(), connects.as_str(), body.as_str()), expected, "{mpm:?} {scheme} {option} {page}");
+                    assert_eq!(
+                        (version.as_str(), connects.as_str(), body.as_str()),
+                        expected,
+                        "{mpm:?} {scheme} {option} {page}"
+                    );
                 }
             }
         }
@@ -107,14 +132,19 @@ fn each_request_of_a_connection_runs_in_its_own_context() {
 #[test]
 fn an_upgraded_connection_is_not_in_its_first_requests_context() {
     let site = site("h2-upgrade");
-    let configuration = format!("{CONFIGURATION}\nAlias /other @ROOT@\n<Location /other>\nSELinuxDomainVal staff_webapp_t:s0:c5\n</Location>");
+    let configuration = format!(
+        "{CONFIGURATION}\nAlias /other @ROOT@\n<Location /other>\nSELinuxDomainVal staff_webapp_t:s0:c5\n</Location>"
+    );
     let _httpd = Httpd::start(&site, Mpm::Event, MODULES, &configuration);
     let pages = ["/context.lua", "/other/context.lua", "/context.cgi", "/other/context.cgi"];
     let urls = pages.map(|page| format!("http://localhost{page}"));
     let mut arguments = vec!["--upgrade", "--verbose"];
     arguments.extend(urls.iter().map(String::as_str));
     let text = run("nghttp", &arguments);
-    assert!(text.contains("HTTP/1.1 101 Switching Protocols") && text.matches("Connected").count() == 1, "{text}");
+    assert!(
+        text.contains("HTTP/1.1 101 Switching Protocols") && text.matches("Connected").count() == 1,
+        "{text}"
+    );
     let contexts = ["system_u:system_r:anon_webapp_t:s0", "system_u:system_r:staff_webapp_t:s0:c5"];
     // Twice each, from Lua and CGI; the shorter is no part of the longer.
     assert_eq!(contexts.map(|context| text.matches(context).count()), [2, 2], "{text}");

@@ -90,7 +90,8 @@ fn pipelined_requests_each_run_in_their_own_context() {
     let site = site("pipelined");
     let _httpd = Httpd::start(&site, Mpm::Event, &["lua"], CONFIGURATION);
     let mut connection = Connection::open().unwrap();
-    let all: String = (0..30).map(|n| ASKERS[n % 3]).map(|(user, name)| request(&witness(user, name), user, "")).collect();
+    let all: String =
+        (0..30).map(|n| ASKERS[n % 3]).map(|(user, name)| request(&witness(user, name), user, "")).collect();
     connection.send(&all).unwrap();
     for n in 0..30 {
         assert_eq!(connection.receive().unwrap(), (200, ASKERS[n % 3].1.to_owned()), "response {n}");
@@ -102,7 +103,7 @@ fn a_hundred_connections_of_three_users_never_mix_over_20000_requests() {
     const CONNECTIONS: usize = 100;
     const EACH: usize = 200;
     let site = site("hundred");
-    let httpd = Httpd::start(&site, Mpm::Event, &["lua"], CONFIGURATION);
+    let _httpd = Httpd::start(&site, Mpm::Event, &["lua"], &one_child(120));
     let right = AtomicUsize::new(0);
     thread::scope(|scope| {
         for number in 0..CONNECTIONS {
@@ -120,7 +121,6 @@ fn a_hundred_connections_of_three_users_never_mix_over_20000_requests() {
         }
     });
     assert_eq!(right.into_inner(), CONNECTIONS * EACH);
-    drop(httpd);
 }
 
 /// What the processes of an httpd hold: threads, descriptors, resident kilobytes.
@@ -139,7 +139,8 @@ fn held(httpd: &Httpd) -> Held {
         held.descriptors += count("fd");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        held.kilobytes += resident.and_then(|text| text.trim().split(' ').next()?.parse::<usize>().ok()).unwrap_or(0);
+        held.kilobytes +=
+            resident.and_then(|text| text.trim().split(' ').next()?.parse::<usize>().ok()).unwrap_or(0);
     }
     held
 }
@@ -162,10 +163,7 @@ fn wrk(path: &str, connections: usize, seconds: usize) -> usize {
 #[test]
 fn nothing_grows_with_50000_requests() {
     let site = site("growth");
-    // One child that never ends, so that what it holds is comparable.
-    let configuration = CONFIGURATION.replace("StartServers 2", "StartServers 1").replace("ServerLimit 3", "ServerLimit 1")
-        .replace("MaxRequestWorkers 150", "MaxRequestWorkers 50") + "MinSpareThreads 1\nMaxSpareThreads 50\n";
-    let httpd = Httpd::start(&site, Mpm::Event, &["lua"], &configuration);
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua"], &one_child(50));
     // Warm: pools and malloc's arenas have found their size.
     let mut warm = 0;
     while warm < 5_000 {
@@ -212,7 +210,9 @@ fn a_graceful_restart_under_load_loses_no_request() {
         for restart in 1..=4 {
             let reached = answered.load(Ordering::Relaxed) + 100;
             let limit = Duration::from_secs(60);
-            wait_for("a hundred more answers", limit, || (answered.load(Ordering::Relaxed) >= reached).then_some(()));
+            wait_for("a hundred more answers", limit, || {
+                (answered.load(Ordering::Relaxed) >= reached).then_some(())
+            });
             httpd.signal("USR1");
             wait_for("the restart", limit, || {
                 let log = httpd.log();
@@ -227,7 +227,21 @@ fn a_graceful_restart_under_load_loses_no_request() {
     });
 }
 
+/// For one child with this many threads that never ends: it closes no idle connection, and what it holds is
+/// comparable.
+fn one_child(threads: usize) -> String {
+    let servers = format!(
+        "StartServers 1\nServerLimit 1\nThreadLimit {threads}\nThreadsPerChild {threads}\n\
+         MaxRequestWorkers {threads}\nMinSpareThreads 1\nMaxSpareThreads {threads}\n"
+    );
+    CONFIGURATION.split("StartServers").next().unwrap_or_default().to_owned() + &servers
+}
+
 fn prefork() -> String {
-    CONFIGURATION.lines().filter(|line| !line.starts_with("ThreadsPerChild")).map(|line| format!("{line}\n")).collect::<String>()
+    CONFIGURATION
+        .lines()
+        .filter(|line| !line.starts_with("ThreadsPerChild"))
+        .map(|line| format!("{line}\n"))
+        .collect::<String>()
         .replace("ServerLimit 3", "ServerLimit 150")
 }

@@ -14,12 +14,7 @@ fn parse(text: &str) -> Result<Map<DomainSpec>, Vec<MapError>> {
 
 /// The messages for a map text, none where it is good.
 fn messages(text: &[u8]) -> Vec<String> {
-    Map::parse(text)
-        .err()
-        .unwrap_or_default()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    Map::parse(text).err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 /// Maps with each `who` once, as texts of its two fields.
@@ -105,15 +100,8 @@ fn the_map_of_the_c_module_is_read() {
     let text = "# users\n\n  foo \t user_webapp_t:s0:c0  # trailing\n\
         __anonymous__\tanon_webapp_t:s0\r\n* *:s0:c0,c2";
     let map = parse(text).unwrap();
-    let lines: Vec<_> = map
-        .iter()
-        .map(|(line, spec)| (line, spec.to_string()))
-        .collect();
-    let expected = [
-        (3, "user_webapp_t:s0:c0"),
-        (4, "anon_webapp_t:s0"),
-        (5, "*:s0:c0,c2"),
-    ];
+    let lines: Vec<_> = map.iter().map(|(line, spec)| (line, spec.to_string())).collect();
+    let expected = [(3, "user_webapp_t:s0:c0"), (4, "anon_webapp_t:s0"), (5, "*:s0:c0,c2")];
     assert_eq!(lines, expected.map(|(line, spec)| (line, spec.to_owned())));
     assert_eq!((map.len(), map.is_empty()), (3, false));
     assert!(parse("").unwrap().is_empty());
@@ -121,8 +109,7 @@ fn the_map_of_the_c_module_is_read() {
 
 #[test]
 fn file_order_decides_between_kinds() {
-    let map =
-        parse("foo a_t\n192.0.2.0/24 b_t\nbar c_t\n__anonymous__ d_t\n* e_t\nbaz f_t\n").unwrap();
+    let map = parse("foo a_t\n192.0.2.0/24 b_t\nbar c_t\n__anonymous__ d_t\n* e_t\nbaz f_t\n").unwrap();
     let near: Option<IpAddr> = Some("192.0.2.9".parse().unwrap());
     for (user, address, line) in [
         (Some("foo"), near, 1),
@@ -138,26 +125,14 @@ fn file_order_decides_between_kinds() {
         assert_eq!(found, Some(line), "{user:?} {address:?}");
     }
     let map = parse("__anonymous__ d_t").unwrap();
-    assert!(
-        map.find(&Asker {
-            user: Some("__anonymous__"),
-            address: None
-        })
-        .is_none()
-    );
+    assert!(map.find(&Asker { user: Some("__anonymous__"), address: None }).is_none());
 }
 
 #[test]
 fn each_bad_line_is_told_with_its_number_and_what_to_do() {
     for (text, message) in [
-        (
-            "foo",
-            "line 1: `foo`: no domain follows: write `who domain[:range]`",
-        ),
-        (
-            "\nfoo # a_t",
-            "line 2: `foo`: no domain follows: write `who domain[:range]`",
-        ),
+        ("foo", "line 1: `foo`: no domain follows: write `who domain[:range]`"),
+        ("\nfoo # a_t", "line 2: `foo`: no domain follows: write `who domain[:range]`"),
         (
             "foo bar a_t",
             "line 1: `a_t`: more than two fields: write `who domain[:range]`, names without \
@@ -187,18 +162,9 @@ fn each_bad_line_is_told_with_its_number_and_what_to_do() {
             "line 1: the line ends with a backslash, but a rule has one line: take the \
              backslash away",
         ),
-        (
-            "foo\0 a_t",
-            "line 1: the control character U+0000 is in the line: take it away",
-        ),
-        (
-            "# \u{b}",
-            "line 1: the control character U+000B is in the line: take it away",
-        ),
-        (
-            "foo a_t\rbar a_t",
-            "line 1: the control character U+000D is in the line: take it away",
-        ),
+        ("foo\0 a_t", "line 1: the control character U+0000 is in the line: take it away"),
+        ("# \u{b}", "line 1: the control character U+000B is in the line: take it away"),
+        ("foo a_t\rbar a_t", "line 1: the control character U+000D is in the line: take it away"),
     ] {
         assert_eq!(messages(text.as_bytes()), [message], "{text:?}");
     }
@@ -235,9 +201,5 @@ fn all_errors_are_told_at_once_up_to_a_hundred() {
 #[test]
 fn an_error_of_try_map_is_given_back() {
     let map = parse("a a_t\nb b_t\nc c_t").unwrap();
-    assert_eq!(
-        map.try_map(|line, _| if line < 2 { Ok(()) } else { Err(line) })
-            .unwrap_err(),
-        2
-    );
+    assert_eq!(map.try_map(|line, _| if line < 2 { Ok(()) } else { Err(line) }).unwrap_err(), 2);
 }

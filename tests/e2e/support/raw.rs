@@ -13,7 +13,8 @@ pub struct Connection {
 
 /// The text of a GET, as anonymous or as a user of `Site::new`, with further header lines.
 pub fn request(path: &str, user: Option<&str>, headers: &str) -> String {
-    let authorization = user.map_or_else(String::new, |user| format!("Authorization: {}\r\n", authorization(user)));
+    let authorization =
+        user.map_or_else(String::new, |user| format!("Authorization: {}\r\n", authorization(user)));
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}{headers}\r\n")
 }
 

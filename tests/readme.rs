@@ -1,0 +1,42 @@
+//! README.md says what the code does.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// All message codes (`SEL0001`) in a text.
+fn codes(text: &str) -> BTreeSet<String> {
+    let starts = text.match_indices("SEL").map(|(start, _)| start);
+    let codes = starts.filter_map(|start| text.get(start..start + 7));
+    codes.filter(|code| code[3..].bytes().all(|byte| byte.is_ascii_digit())).map(str::to_owned).collect()
+}
+
+/// All sources of the module, as one text.
+fn sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).expect("the sources can be listed").map(|entry| entry.unwrap().path());
+    let texts =
+        entries.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).unwrap() });
+    texts.collect()
+}
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README")
+}
+
+#[test]
+fn every_message_code_is_explained() {
+    let used = codes(&sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
+    assert!(used.contains("SEL0104"), "codes are found: {used:?}");
+    assert_eq!(used, codes(&readme()));
+}
+
+#[test]
+fn every_directive_is_in_the_table() {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/directives.rs")).unwrap();
+    let names: Vec<_> =
+        source.split("c\"SELinux").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(names.len(), 7, "{names:?}");
+    for name in names {
+        assert!(readme().contains(&format!("\n| `SELinux{name}`")), "SELinux{name} has no row");
+    }
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""Does check.py see what is wrong? For each property, a policy that breaks it.
+
+Compiles small.cil with conf/policy/mod_selinux.cil and one line that must not be there (or
+without one that must), and expects check.py to name the property. Needs secilc and setools.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODULE = os.path.join(HERE, "..", "..", "conf", "policy", "mod_selinux.cil")
+
+# (property that must fail, text added, (pattern, replacement) applied to the module)
+BROKEN = [
+    ("the_domains_are_there", "", (r"\(call webapp_domain \(anon_webapp_t\)\)", "")),
+    ("every_domain_is_bounded_by_the_server", "", (r"\(typebounds httpd_t this\)", "")),
+    ("every_type_bounded_by_the_server_is_a_domain",
+     "(type stray_t)(roletype system_r stray_t)(typebounds httpd_t stray_t)", None),
+    # The same right under a boolean for the server, under none or another for the domain.
+    ("no_grant_goes_beyond_the_bounds", "(allow user_webapp_t httpd_sys_rw_content_t (file (map)))", None),
+    ("no_grant_goes_beyond_the_bounds",
+     "(booleanif httpd_enable_cgi (true (allow user_webapp_t httpd_sys_rw_content_t (file (map)))))", None),
+    ("no_grant_goes_beyond_the_bounds", "(allow anon_webapp_t security_t (dir (ioctl)))", None),
+    ("no_grant_goes_beyond_the_bounds", "(allow anon_webapp_t self (dir (add_name)))", None),
+    ("categories_confine_every_domain", "", (r"\(typeattributeset mcs_constrained_type .*\)", "")),
+    ("no_domain_is_in_attribute_domain", "(typeattributeset domain (staff_webapp_t))", None),
+    ("no_domain_writes_a_process_file", "(allow webapp_domain self (file (write)))", None),
+    ("no_domain_writes_a_process_file", "(allow user_webapp_t httpd_t (file (append)))", None),
+    ("no_domain_reads_process_memory", "(allow user_webapp_t self (file (open read)))", None),
+    ("no_domain_reads_process_memory", "(allow user_webapp_t proc_t (dir (search)))", None),
+    ("no_domain_changes_context", "(allow anon_webapp_t self (process (setcurrent)))", None),
+    ("no_domain_changes_context", "(allow anon_webapp_t httpd_t (process (dyntransition)))", None),
+    ("no_domain_changes_context", "(allow anon_webapp_t user_webapp_t (process (transition)))", None),
+    ("only_the_server_enters_a_domain", "(allow unconfined_t webapp_domain (process (transition)))", None),
+    ("only_the_server_enters_a_domain", "(allow init_t user_webapp_t (process (dyntransition)))", None),
+    ("no_domain_traces", "(allow staff_webapp_t self (process (ptrace)))", None),
+    ("no_domain_signals", "(allow staff_webapp_t httpd_t (process (signull)))", None),
+    ("no_domain_signals", "(allow staff_webapp_t self (process (sigkill)))", None),
+    ("no_domain_reads_secrets", "(allow user_webapp_t httpd_config_t (file (read)))", None),
+    ("no_domain_reads_secrets", "(allow user_webapp_t etc_t (file (open)))", None),
+    ("no_domain_reads_secrets", "(allow user_webapp_t shadow_t (file (map)))", None),
+    ("nothing_is_both_written_and_executed", "(allow user_webapp_t bin_t (file (append)))", None),
+    ("nothing_is_both_written_and_executed", "(allow user_webapp_t httpd_tmp_t (file (execute)))", None),
+    ("nothing_is_both_written_and_executed",
+     "(booleanif httpd_builtin_scripting (true (allow user_webapp_t httpd_sys_script_exec_t (dir (add_name)))))",
+     None),
+    ("no_domain_has_executable_memory", "(allow anon_webapp_t self (process (execmem)))", None),
+    ("no_domain_has_executable_memory", "(allow anon_webapp_t lib_t (file (execmod)))", None),
+    ("no_domain_relabels_or_mounts", "(allow user_webapp_t httpd_tmp_t (file (relabelto)))", None),
+    ("no_domain_connects", "(allow user_webapp_t http_port_t (tcp_socket (name_connect)))", None),
+    ("no_domain_connects", "(allow user_webapp_t httpd_t (unix_stream_socket (connectto)))", None),
+    ("no_domain_connects", "(allow user_webapp_t self (udp_socket (create)))", None),
+    ("no_domain_has_privileges", "(allow user_webapp_t self (capability (sys_admin)))", None),
+    ("shipped_domains_write_only_what_they_are_meant_to", "(call webapp_write (anon_webapp_t))", None),
+    ("shipped_domains_write_only_what_they_are_meant_to",
+     "(allow user_webapp_t httpd_sys_content_t (file (write)))", None),
+    ("the_server_gets_no_power_over_a_domain", "(allow httpd_t webapp_domain (process (ptrace)))", None),
+    ("the_server_has_what_the_module_needs", "", (r"\(allow httpd_t self \(process \(setcurrent .*\)", "")),
+    ("the_server_has_what_the_module_needs", "", (r"\(allow httpd_t webapp_domain \(process .*", "")),
+    ("the_server_has_what_the_module_needs", "", (r"\(allow httpd_t selinux_config_t \(file .*", "")),
+    ("the_server_has_what_the_module_needs", "", (r"\(allow httpd_t security_t \(security .*", "")),
+    # A name that the policy lacks drops an optional block without a word.
+    ("shipped_domains_have_what_serving_takes", "", (r"require (httpd_runtime_t|passwd_file_t)", "require no_such_t")),
+    ("administrators_see_and_end_scripts", "", (r"allow init_t", "allow no_such_t")),
+]
+
+
+def compile_policy(folder, distribution, added, edit):
+    with open(MODULE, encoding="utf-8") as file:
+        text = file.read()
+    if edit:
+        text, count = re.subn(*edit, text)
+        if not count:
+            raise SystemExit(f"test_check.py: nothing matches {edit[0]}")
+    sources = [os.path.join(HERE, "small.cil"), os.path.join(HERE, f"{distribution}.cil")]
+    for name, content in (("module.cil", text), ("added.cil", added)):
+        sources.append(os.path.join(folder, name))
+        with open(sources[-1], "w", encoding="utf-8") as file:
+            file.write(content + "\n")
+    policy = os.path.join(folder, "policy")
+    # -N: neverallow and bounds are not enforced, as with `expand-check=0` of both distributions.
+    subprocess.run(["secilc", "-N", "-c", "31", "-f", "/dev/null", "-o", policy, *sources], check=True)
+    return policy
+
+
+def failures(policy):
+    check = subprocess.run([sys.executable, os.path.join(HERE, "check.py"), policy],
+                           stdout=subprocess.PIPE, text=True, check=False)
+    found = re.findall(r"^FAIL (\w+): (.*)", check.stdout, re.M)
+    if check.returncode != (1 if found else 0) or not check.stdout:
+        raise SystemExit(f"test_check.py: check.py ended with {check.returncode}")
+    return dict(found)
+
+
+def main():
+    wrong = 0
+    for distribution in ("debian", "fedora"):
+        with tempfile.TemporaryDirectory() as folder:
+            found = failures(compile_policy(folder, distribution, "", None))
+            if found:
+                wrong += 1
+                print(f"FAIL {distribution}, as it should be: {found}")
+            names = set()
+            for name, added, edit in BROKEN:
+                names.add(name)
+                found = failures(compile_policy(folder, distribution, added, edit))
+                if name in found:
+                    print(f"ok {distribution}: {name}: {found[name]}")
+                else:
+                    wrong += 1
+                    print(f"FAIL {distribution}: not seen by {name}: {added or edit}")
+    sys.path.insert(0, HERE)
+    import check  # pylint: disable=import-outside-toplevel
+    for prop in check.PROPERTIES:
+        if prop.__name__ not in names:
+            wrong += 1
+            print(f"FAIL no broken policy for {prop.__name__}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,13 +15,14 @@ const FUNCTIONS: &[&str] = &[
     "ap_finalize_sub_req_protocol",
     "ap_find_linked_module",
     "ap_get_brigade",
+    "ap_get_core_module_config",
     "ap_get_module_config",
     "ap_get_request_module_loglevel",
     "ap_hook_check_config",
     "ap_hook_fixups",
     "ap_hook_handler",
-    "ap_hook_open_logs",
     "ap_hook_post_config",
+    "ap_hook_pre_config",
     "ap_internal_redirect",
     "ap_log_error_",
     "ap_log_rerror_",
@@ -30,6 +31,9 @@ const FUNCTIONS: &[&str] = &[
     "ap_server_root_relative",
     "ap_set_module_config",
     "ap_state_query",
+    "apr_brigade_split_ex",
+    "apr_dynamic_fn_register",
+    "apr_dynamic_fn_retrieve",
     "apr_os_thread_put",
     "apr_palloc",
     "apr_pool_cleanup_null",
@@ -43,7 +47,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 const TYPES: &[&str] =
-    &["module", "command_rec", "cmd_parms", "request_rec", "ap_filter_t", "apr_bucket_brigade"];
+    &["module", "command_rec", "cmd_parms", "request_rec", "ap_filter_t", "apr_bucket_brigade", "core_server_config", "include_ctx_t"];
 
 const VARIABLES: &[&str] = &[
     "ap_thread_stacksize",
@@ -66,6 +70,7 @@ const VARIABLES: &[&str] = &[
     "OR_.*",
     "ACCESS_CONF",
     "RSRC_CONF",
+    "SSI_FLAG_NO_EXEC",
     "SUSPENDED",
 ];
 

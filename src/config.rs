@@ -65,6 +65,8 @@ pub struct Settings {
     pub required: OnceLock<bool>,
     /// The rules of all sections.
     pub rules: Mutex<Vec<Arc<Rule>>>,
+    /// Why listening sockets are above what workers may write to, where they are.
+    pub socket_fault: OnceLock<String>,
     /// Set when the server has started: what requests are decided by.
     pub started: OnceLock<Started>,
 }

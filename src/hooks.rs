@@ -2,12 +2,13 @@
 
 use crate::config::{Facts, Section, Settings, Started, Target};
 use crate::httpd::directive::{self, Keeper};
-use crate::httpd::hook::{RequestHook, Server, StartHook};
+use crate::httpd::hook::{PreConfigHook, RequestHook, Server, StartHook};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
+use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
-use crate::httpd::{only_checks_configuration, php};
+use crate::httpd::{has_module, only_checks_configuration, php};
 use crate::policy::{Asker, Decision, Why, decide};
 use crate::{start, worker};
 use std::ffi::{CStr, CString, c_void};
@@ -28,20 +29,38 @@ pub struct Record {
 pub struct CheckConfig;
 
 impl StartHook for CheckConfig {
-    fn run(configuration: Pool<'_>, _: Server<'_>) -> Status {
+    fn run(configuration: Pool<'_>, server: Server<'_>) -> Status {
         if !only_checks_configuration() {
             return Status::OK;
         }
-        report(start::start(settings(configuration)))
+        report(start::start(settings(configuration), server))
     }
 }
 
-/// Before the MPM makes its listening sockets.
-pub struct OpenLogs;
+/// Before `Listen` makes the listening sockets, and before modules retrieve each other's functions.
+pub struct PreConfig;
 
-impl StartHook for OpenLogs {
-    fn run(configuration: Pool<'_>, _: Server<'_>) -> Status {
-        report(start::label_sockets(settings(configuration)))
+impl PreConfigHook for PreConfig {
+    fn run(configuration: Pool<'_>) -> Status {
+        start::label_sockets(settings(configuration));
+        if has_module(c"mod_cgid.c") {
+            ssi::judge_exec::<DaemonExec>();
+        }
+        Status::OK
+    }
+}
+
+/// SSI's `exec`, which mod_cgid's daemon would run.
+struct DaemonExec;
+
+impl ExecHook for DaemonExec {
+    fn may_run(page: Request<'_>) -> bool {
+        // What runs on a worker is confined, and the daemon is not.
+        let may_run = !worker::is_worker();
+        if !may_run {
+            log::request(page, Level::Error, IN_CGI_DAEMON);
+        }
+        may_run
     }
 }
 
@@ -54,7 +73,7 @@ impl StartHook for PostConfig {
         let settings = settings(configuration);
         // Every request finds the settings, also where no rules stand.
         directive::for_each_server(server, |section: &mut Section| section.settings = Some(settings));
-        report(start::start(settings))
+        report(start::start(settings, server))
     }
 }
 
@@ -203,7 +222,9 @@ impl RequestHook for Handler {
             );
         }
         match decision(request) {
-            Ok(Decision::Enter(target)) if worker::is_at(target) => Status::DECLINED,
+            Ok(Decision::Enter(target)) if worker::is_at(target) && !runs_in_cgi_daemon(request) => {
+                Status::DECLINED
+            }
             _ => worker::hand_back(request),
         }
     }
@@ -224,11 +245,9 @@ pub fn serve(
                 request.internal_redirect(&uri);
                 Status::OK
             }
-            None if runs_in_cgi_daemon(request) => refuse(
-                request,
-                Status::INTERNAL_SERVER_ERROR,
-                "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)",
-            ),
+            None if runs_in_cgi_daemon(request) => {
+                refuse(request, Status::INTERNAL_SERVER_ERROR, IN_CGI_DAEMON)
+            }
             None => enter(target),
         },
         Ok(Decision::Refuse(why @ Why::Unmapped)) => {
@@ -276,6 +295,9 @@ fn rewritten(request: Request<'_>) -> Option<CString> {
     }
     CString::new(uri).ok()
 }
+
+const IN_CGI_DAEMON: &str =
+    "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)";
 
 fn runs_in_cgi_daemon(request: Request<'_>) -> bool {
     let is_script = |handler: &CStr| matches!(handler.to_bytes(), b"cgi-script" | b"application/x-httpd-cgi");

@@ -4,7 +4,7 @@
 use crate::config::Section;
 use crate::directives;
 use crate::ffi;
-use crate::hooks::{CheckConfig, FirstFixups, Handler, LastFixups, OpenLogs, PostConfig};
+use crate::hooks::{CheckConfig, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
 use crate::httpd::boundary::guard;
 use crate::httpd::directive::{create, merge};
 use crate::httpd::hook::{self, Order};
@@ -51,8 +51,8 @@ pub fn index() -> c_int {
 
 unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
     guard((), || {
+        hook::pre_config::<PreConfig>(Order::MIDDLE);
         hook::check_config::<CheckConfig>(Order::MIDDLE);
-        hook::open_logs::<OpenLogs>(Order::REALLY_FIRST);
         hook::post_config::<PostConfig>(Order::REALLY_LAST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);

@@ -2,6 +2,7 @@
 //! and enters each on a throw-away thread, so that what cannot work is found before a request comes.
 
 use crate::config::{Rule, Settings, Started, Target, resolve};
+use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::{has_module, on_first_pass, only_checks_configuration};
 use crate::lsm::{self, EnterError, Mode, Prepared};
@@ -20,7 +21,7 @@ pub type Faults = Vec<String>;
 ///
 /// Under `httpd -t`, started by an administrator, the process is not where the server will be: what
 /// can be known from there is asked of the policy instead of being tried.
-pub fn start(settings: &Settings) -> Result<(), Faults> {
+pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     let rules = settings.all_rules();
     if rules.is_empty() && settings.server_domain.get().is_none() {
         return Ok(());
@@ -29,6 +30,9 @@ pub fn start(settings: &Settings) -> Result<(), Faults> {
         let _ = settings.started.set(Started { server: None, variables: Vec::new(), cgi_daemon: false });
         return Ok(());
     };
+    if let Some(fault) = settings.socket_fault.get() {
+        return Err(vec![fault.clone()]);
+    }
     let (server, tried) = server_context(settings, here)?;
     let targets = prepare(&rules, &server)?;
     if tried {
@@ -36,6 +40,7 @@ pub fn start(settings: &Settings) -> Result<(), Faults> {
     } else {
         ask_policy(&targets, &server)?;
     }
+    pipes(main, &rules, &targets, &server)?;
     if !on_first_pass() {
         warn(&rules, &server);
         let text = format!(
@@ -96,14 +101,19 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
     let Some((location, spec)) = settings.server_domain.get() else { return Ok((from, is_there)) };
     let server = resolve(spec.clone(), &from)
         .map_err(|error| vec![format!("SEL0021: {location}: SELinuxServerDomain {spec}: {error}")])?;
-    if is_there && server != here {
+    if server != from {
         let target = Prepared::new(server.clone());
-        lsm::enter(&target).map_err(|error| {
-            vec![format!(
-                "SEL0022: {location}: SELinuxServerDomain {spec}: httpd cannot move to {server}: {error}; {}",
-                lsm::missing_rule(&here, &server, &error)
-            )]
-        })?;
+        let objection = if is_there {
+            let refused = lsm::enter(&target).err();
+            refused.map(|error| format!("{error}; {}", lsm::missing_rule(&here, &server, &error)))
+        } else {
+            lsm::objection(&from, &target)
+        };
+        if let Some(why) = objection {
+            return Err(vec![format!(
+                "SEL0022: {location}: SELinuxServerDomain {spec}: httpd cannot move to {server}: {why}"
+            )]);
+        }
     }
     Ok((server, is_there))
 }
@@ -161,6 +171,30 @@ fn fault(location: &str, context: &Context, server: &Context, error: &EnterError
     format!("SEL0024: {location}: {context} cannot be entered from {server}: {error}; {missing}")
 }
 
+/// Whether all works that workers do through pipes of httpd's, which have its own range: one that is
+/// confined by categories may not write what stands above it, and unlike sockets, pipes cannot be made lower.
+fn pipes(main: Server<'_>, rules: &[Arc<Rule>], targets: &Targets, server: &Context) -> Result<(), Faults> {
+    let Some(range) = server.range() else { return Ok(()) };
+    let is_below = |target: &Target| {
+        target.context().type_() != server.type_() && target.context().range() != Some(range)
+    };
+    // What a variable will say is not known.
+    let may_be_below = rules.iter().any(|rule| matches!(rule.source, Source::Env(_)))
+        || targets.values().any(|(_, target)| is_below(target));
+    if range.lowest() == *range || !may_be_below {
+        return Ok(());
+    }
+    let loss = match (main.speaks_http2(), main.has_piped_error_log()) {
+        (true, _) => "HTTP/2 responses would hang: take h2 and h2c out of Protocols",
+        (_, true) => "a piped ErrorLog would lose their lines: log to a file",
+        (false, false) => return Ok(()),
+    };
+    Err(vec![format!(
+        "SEL0026: httpd runs at {range}, and workers below it cannot write to its pipes, so that {loss}, or let httpd run at {0} (SELinuxServerDomain *:{0}), which may give its workers any category",
+        range.lowest()
+    )])
+}
+
 /// Asks the policy what can be asked without being the server.
 fn ask_policy(targets: &Targets, server: &Context) -> Result<(), Faults> {
     let faults: Faults = targets
@@ -193,31 +227,29 @@ fn warn(rules: &[Arc<Rule>], server: &Context) {
     }
 }
 
-/// Has the listening sockets that the MPM is about to make carry the low level of the server's range.
+/// Has the sockets that `Listen` is about to make carry the lowest level, where httpd itself is above it: it
+/// was started there, or `SELinuxServerDomain` has moved it there before a restart.
 ///
 /// A confined worker may not write what stands above it, and an accepted connection has the label of
 /// its listening socket (`selinux_socket_accept`).
-pub fn label_sockets(settings: &Settings) -> Result<(), Faults> {
-    if settings.all_rules().is_empty() && settings.server_domain.get().is_none() {
-        return Ok(());
-    }
+pub fn label_sockets(settings: &Settings) {
     // Off or unknown: `start`, which comes later, says so.
     let (Ok(Mode::Enforcing | Mode::Permissive), Ok(here)) = (lsm::mode(), lsm::current()) else {
-        return Ok(());
+        return;
     };
-    let server = match settings.server_domain.get() {
-        // One that is no context is `start`'s to report.
-        Some((_, spec)) => resolve(spec.clone(), &here).unwrap_or(here),
-        None => here,
-    };
-    let Some(range) = server.range().filter(|range| !range.is_single()) else { return Ok(()) };
-    let low = server.with_range(Some(range.low()));
-    lsm::label_sockets(Some(&low)).map_err(|error| {
-        vec![format!(
-            "SEL0025: httpd runs up to {range}, and its sockets cannot be made at the low level: {error}; grant `allow {0} self:process setsockcreate`, or let httpd run at one level (SELinuxServerDomain *:s0)",
-            server.type_()
-        )]
-    })
+    let Some(range) = here.range() else { return };
+    let lowest = range.lowest();
+    if lowest == *range {
+        return;
+    }
+    if let Err(error) = lsm::label_sockets(Some(&here.with_range(Some(lowest.clone())))) {
+        let fault = format!(
+            "SEL0025: httpd runs at {range}, and its sockets cannot be made at {lowest}: {error}; grant `(allow {0} self (process (setsockcreate)))`, or let httpd run at {lowest}",
+            here.type_()
+        );
+        // It matters only where rules stand, which are yet to be read.
+        let _ = settings.socket_fault.set(fault);
+    }
 }
 
 /// Ends what `label_sockets` began.

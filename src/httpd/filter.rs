@@ -121,8 +121,56 @@ unsafe extern "C" fn output<C: Carrier>(
     filter: *mut ffi::ap_filter_t,
     brigade: *mut ffi::apr_bucket_brigade,
 ) -> c_int {
-    // SAFETY: httpd calls the filter that `insert` made, with its own context.
-    unsafe { carry::<C>(filter, brigade, Kind::Pass) }
+    let mut brigade = brigade;
+    loop {
+        // SAFETY: httpd calls the filter that `insert` made, with its own context and a live brigade.
+        let (status, rest) = unsafe {
+            match read_some(brigade) {
+                Ok(rest) => (carry::<C>(filter, brigade, Kind::Pass), rest),
+                Err(status) => return status,
+            }
+        };
+        match rest {
+            Some(rest) if status == ffi::APR_SUCCESS => brigade = rest,
+            _ => return status,
+        }
+    }
+}
+
+/// How much of a response is carried at once, in bytes.
+const PORTION: usize = 64 * 1024;
+
+/// Reads a portion of the brigade into memory, and splits off the rest, if there is any.
+///
+/// A bucket that is read later, such as a CGI script's pipe or a file, would be read on the parent's
+/// thread, whose context may not; and a pipe has the label of the worker that made it.
+///
+/// # Safety
+///
+/// The brigade is live and this thread's.
+unsafe fn read_some(
+    brigade: *mut ffi::apr_bucket_brigade,
+) -> Result<Option<*mut ffi::apr_bucket_brigade>, c_int> {
+    // SAFETY: a brigade is a ring of buckets that ends in itself (`APR_BRIGADE_SENTINEL`); reading turns a
+    // bucket into one in memory, followed by one for what is left.
+    unsafe {
+        let sentinel = (&raw mut (*brigade).list).cast::<ffi::apr_bucket>();
+        let mut bucket = (*brigade).list.next;
+        let mut portion = 0;
+        while bucket != sentinel && portion < PORTION {
+            if (*(*bucket).type_).is_metadata == ffi::apr_bucket_type_t_APR_BUCKET_DATA {
+                let (mut data, mut length) = (std::ptr::null(), 0);
+                let read = (*(*bucket).type_).read.ok_or(FAILED)?;
+                let status = read(bucket, &mut data, &mut length, ffi::apr_read_type_e_APR_BLOCK_READ);
+                if status != ffi::APR_SUCCESS {
+                    return Err(status);
+                }
+                portion += length;
+            }
+            bucket = (*bucket).link.next;
+        }
+        Ok((bucket != sentinel).then(|| ffi::apr_brigade_split_ex(brigade, bucket, std::ptr::null_mut())))
+    }
 }
 
 unsafe extern "C" fn input<C: Carrier>(

@@ -8,9 +8,10 @@ use crate::httpd::boundary::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_char, c_int};
+use std::iter::successors;
 use std::marker::PhantomData;
-use std::ptr::null;
+use std::ptr::{from_ref, null};
 
 /// When, among the hooks of one stage, a hook runs.
 #[derive(Clone, Copy)]
@@ -33,6 +34,12 @@ pub trait RequestHook {
     fn run(request: Request<'_>) -> Status;
 }
 
+/// The stage at which the configuration is read, and its directives are yet to be carried out.
+pub trait PreConfigHook {
+    /// The hook's body, with the configuration's pool; a panic in it stops the start.
+    fn run(configuration: Pool<'_>) -> Status;
+}
+
 /// A stage of the server's start.
 pub trait StartHook {
     /// The hook's body, with the configuration's pool; a panic in it stops the start.
@@ -50,12 +57,50 @@ impl Server<'_> {
     pub(super) fn as_ptr(self) -> *mut ffi::server_rec {
         self.server
     }
+
+    /// It and the virtual hosts.
+    fn all(self) -> impl Iterator<Item = *const ffi::server_rec> {
+        // SAFETY: the start's one thread walks the list, which is whole.
+        successors(Some(self.server.cast_const()), |server| unsafe { (**server).next.as_ref() }.map(from_ref))
+    }
+
+    /// Whether one of them speaks HTTP/2 (`Protocols`).
+    pub fn speaks_http2(self) -> bool {
+        self.all().any(|server| {
+            // SAFETY: core has a configuration for every server, with a list of C strings.
+            unsafe {
+                let core = ffi::ap_get_core_module_config((*server).module_config);
+                let protocols = &*(*core.cast::<ffi::core_server_config>()).protocols;
+                let names = protocols.elts.cast::<*const c_char>();
+                (0..protocols.nelts as usize)
+                    .any(|index| matches!(CStr::from_ptr(*names.add(index)).to_bytes(), b"h2" | b"h2c"))
+            }
+        })
+    }
+
+    /// Whether one of them has a program for its error log (`ErrorLog "|program"`).
+    pub fn has_piped_error_log(self) -> bool {
+        // SAFETY: null, or a C string.
+        self.all().any(|server| unsafe { (*server).error_fname.as_ref() }.is_some_and(|first| *first as u8 == b'|'))
+    }
 }
 
 unsafe extern "C" fn request_hook<H: RequestHook>(r: *mut ffi::request_rec) -> c_int {
     guard(Status::INTERNAL_SERVER_ERROR, || {
         // SAFETY: httpd passes a live request, and the thread that runs a hook is the one that has it.
         H::run(unsafe { Request::from_ptr(r) })
+    })
+    .0
+}
+
+unsafe extern "C" fn pre_config_hook<H: PreConfigHook>(
+    configuration: *mut ffi::apr_pool_t,
+    _log: *mut ffi::apr_pool_t,
+    _temporary: *mut ffi::apr_pool_t,
+) -> c_int {
+    guard(Status::INTERNAL_SERVER_ERROR, || {
+        // SAFETY: httpd passes its configuration pool; the start has one thread.
+        H::run(unsafe { Pool::from_ptr(configuration) })
     })
     .0
 }
@@ -80,10 +125,10 @@ pub fn check_config<H: StartHook>(order: Order) {
     unsafe { ffi::ap_hook_check_config(Some(start_hook::<H>), null(), null(), order.0) }
 }
 
-/// When logs are opened, and by the MPM the listening sockets.
-pub fn open_logs<H: StartHook>(order: Order) {
+/// Before the directives are carried out, `Listen` for one; not OK: the server does not start.
+pub fn pre_config<H: PreConfigHook>(order: Order) {
     // SAFETY: as above.
-    unsafe { ffi::ap_hook_open_logs(Some(start_hook::<H>), null(), null(), order.0) }
+    unsafe { ffi::ap_hook_pre_config(Some(pre_config_hook::<H>), null(), null(), order.0) }
 }
 
 /// When everything is open, before children are made; not OK: the server does not start.

@@ -63,17 +63,11 @@ impl Range {
         Ok(Self { low, high })
     }
 
-    /// The range that is only this one's low level: what a process without clearance above its
-    /// own level has, and what its sockets should be made at.
+    /// The low sensitivity without a category: what is made at it, a process with any categories at
+    /// that sensitivity may write to.
     #[must_use]
-    pub fn low(&self) -> Self {
-        Self { low: self.low.clone(), high: None }
-    }
-
-    /// Whether low and high are the same level.
-    #[must_use]
-    pub fn is_single(&self) -> bool {
-        self.high.is_none()
+    pub fn lowest(&self) -> Self {
+        Self { low: Level { sensitivity: self.low.sensitivity, categories: Vec::new() }, high: None }
     }
 
     /// Whether `text` starts as a raw range does (`s` and a digit), and so must be one: a name
@@ -248,7 +242,9 @@ pub(super) mod tests {
             let range = Range::parse(&text).unwrap();
             prop_assert_eq!(&Range::parse(&range.to_string()).unwrap(), &range);
             prop_assert!(range.to_string().len() <= text.len());
-            prop_assert_eq!(range.is_single(), range.low() == range);
+            let lowest = range.lowest();
+            prop_assert_eq!(lowest.to_string(), text.split([':', '-']).next().unwrap());
+            prop_assert_eq!(lowest.lowest(), lowest);
             prop_assert!(Range::looks_raw(&text));
         }
 

@@ -1,0 +1,217 @@
+//! What a page tries that wants out of its context, and what the kernel says to it.
+//!
+//! The same attempts are made where no rules stand, and succeed there: what refuses them is the policy.
+
+use crate::support::{Httpd, Mpm, Site, httpd, outcome, run, wait_for};
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+const PLACES: &str = "
+AddHandler lua-script .lua
+AddHandler cgi-script .cgi
+Alias /keep @ROOT@
+Alias /confined @ROOT@
+<Location /confined>
+    SELinuxDomainVal user_webapp_t:s0:c0
+</Location>
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 25
+MaxRequestWorkers 25
+";
+
+const CONTEXT: &str = "system_u:system_r:user_webapp_t:s0:c0";
+
+/// Waits for the list of attempts, so that the driver can look at the thread meanwhile, then makes them: `r PATH`
+/// opens for reading, `w PATH` for writing, neither changes anything. Says what opened.
+const ATTEMPTS_LUA: &str = r#"
+function handle(r)
+  r.content_type = "text/plain"
+  local limit, list = os.time() + 60, nil
+  repeat list = io.open("@ROOT@/" .. r.args) until list or os.time() > limit
+  if not list then return 504 end
+  for line in list:lines() do
+    local mode, path = line:match("^(.) (.*)$")
+    local file = io.open(path, mode == "r" and "r" or "r+")
+    if file then
+      -- A folder opens, and does not read.
+      if mode == "w" or file:read(1) then r:puts(line .. "\n") end
+      file:close()
+    end
+  end
+  list:close()
+  r:puts("end\n")
+  return apache2.OK
+end
+"#;
+
+const ATTEMPTS_CGI: &str = r#"#!/bin/sh
+printf 'Content-Type: text/plain\n\n'
+tries=0
+while [ ! -r "@ROOT@/$QUERY_STRING" ] && [ $tries -lt 60 ]; do sleep 1; tries=$((tries + 1)); done
+while read -r mode path; do
+  case $mode in
+    r) ( head -c 1 <"$path" | grep -q . ) 2>&- && echo "r $path" ;;
+    w) ( : <>"$path" ) 2>&- && echo "w $path" ;;
+  esac
+done <"@ROOT@/$QUERY_STRING"
+echo end
+"#;
+
+const ATTRIBUTES: [&str; 5] = ["current", "exec", "fscreate", "sockcreate", "keycreate"];
+
+fn site(name: &str) -> Site {
+    let site = Site::new(name);
+    let root = site.root().to_str().unwrap().to_owned();
+    site.file("attempts.lua", &ATTEMPTS_LUA.replace("@ROOT@", &root))
+        .script("attempts.cgi", &ATTEMPTS_CGI.replace("@ROOT@", &root))
+        .file("content.txt", "content")
+        .writable("writable", "s0:c0")
+        .file("own.txt", "mine");
+    // By unix modes, the web server's user may write all of it.
+    for (path, type_) in [("content.txt", "httpd_sys_content_t"), ("own.txt", "httpd_sys_rw_content_t")] {
+        run("chmod", &["666", site.root().join(path).to_str().unwrap()]);
+        site.relabel(path, type_, "s0:c0");
+    }
+    for file in ["users", "secret.pem"] {
+        let path = site.config_file(file, "secret");
+        run("chmod", &["666", &path]);
+    }
+    site
+}
+
+/// The tasks of an httpd's processes that are in a context, as the kernel tells: `(process, task)`.
+fn tasks_in(httpd: &Httpd, context: &str) -> Vec<(String, String)> {
+    // There may be none yet, which is a failure to ps.
+    let children = outcome("ps", &["-o", "pid=", "--ppid", &httpd.main_pid().to_string()]).stdout;
+    let mut found = Vec::new();
+    for pid in String::from_utf8_lossy(&children).split_whitespace() {
+        let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
+        for task in tasks.flatten() {
+            let label = fs::read_to_string(task.path().join("attr/current")).unwrap_or_default();
+            if label.trim_end_matches('\0') == context {
+                found.push((pid.to_owned(), task.file_name().to_string_lossy().into_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// What only the server may do: `r PATH` and `w PATH`. `process` and `task` are those of the thread that tries.
+fn attempts(site: &Site, httpd: &Httpd, process: &str, task: &str) -> Vec<String> {
+    let etc = site.etc().display();
+    let root = site.root().display();
+    let parent = httpd.main_pid();
+    let mut list = vec![
+        "r /etc/passwd".to_owned(),
+        format!("r {etc}/users"),
+        format!("w {etc}/users"),
+        format!("r {etc}/secret.pem"),
+        format!("w {root}/content.txt"),
+    ];
+    let mut folders = vec!["/proc/self".to_owned(), "/proc/thread-self".to_owned()];
+    for number in [process, task] {
+        folders.push(format!("/proc/{number}"));
+        folders.push(format!("/proc/{process}/task/{number}"));
+        folders.push(format!("/proc/self/task/{number}"));
+    }
+    let others = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
+    let others = others.map(|other| other.file_name().to_string_lossy().into_owned());
+    folders.extend(
+        others
+            .filter(|other| other != task && other != process)
+            .take(3)
+            .map(|other| format!("/proc/{other}")),
+    );
+    for folder in &folders {
+        list.push(format!("w {folder}/mem"));
+        list.push(format!("r {folder}/maps"));
+        list.extend(ATTRIBUTES.map(|attribute| format!("w {folder}/attr/{attribute}")));
+    }
+    list.push(format!("w /proc/{parent}/mem"));
+    list
+}
+
+/// Has a page make the attempts that suit the thread it runs on; gives what was tried, and what opened.
+fn try_all(site: &Site, httpd: &Httpd, page: &str, context: &str) -> (Vec<String>, Vec<String>) {
+    let list = format!("list-{}", page.replace(['/', '.'], "-"));
+    let file = site.root().join(&list);
+    let _ = fs::remove_file(&file);
+    let before = tasks_in(httpd, context);
+    let mut tried = Vec::new();
+    let reply = thread::scope(|scope| {
+        let reply = scope.spawn(|| httpd.get(&format!("{page}?{list}"), None));
+        let own = wait_for("the page's thread", Duration::from_secs(30), || {
+            let now = tasks_in(httpd, context);
+            // In the server's context all threads are alike: any will do.
+            now.iter()
+                .find(|task| !before.contains(task))
+                .or_else(|| now.first().filter(|_| context != CONTEXT))
+                .cloned()
+        });
+        tried = attempts(site, httpd, &own.0, &own.1);
+        // One thing that the page may do, so that 'nothing opened' is not because nothing works.
+        tried.push(format!("r {}/content.txt", site.root().display()));
+        tried.push(format!("w {}/own.txt", site.root().display()));
+        site.file("list", &(tried.join("\n") + "\n"));
+        fs::rename(site.root().join("list"), &file).unwrap();
+        reply.join().unwrap()
+    });
+    assert_eq!(reply.status, 200, "{page}");
+    let mut opened: Vec<_> = reply.body.lines().map(str::to_owned).collect();
+    assert_eq!(opened.pop().as_deref(), Some("end"), "{page}");
+    (tried, opened)
+}
+
+/// The attempts from a confined page, each of which the kernel refuses, and from an unconfined one, where it does not.
+fn all_are_refused(site: &Site, httpd: &Httpd) {
+    let allowed =
+        [format!("r {}/content.txt", site.root().display()), format!("w {}/own.txt", site.root().display())];
+    for page in ["/confined/attempts.lua", "/confined/attempts.cgi"] {
+        let (tried, opened) = try_all(site, httpd, page, CONTEXT);
+        assert!(tried.len() > 40, "{tried:?}");
+        assert_eq!(opened, allowed, "{page}");
+    }
+    for parts in
+        [["name=\"passwd\"", "tclass=file"], ["dev=\"proc\"", "{ search }"], ["httpd_config_t", "denied"]]
+    {
+        httpd.audit.denial(&[&format!("scontext={CONTEXT} "), parts[0], parts[1]]);
+    }
+    // The control: the same page, from the server's own context.
+    let (tried, opened) = try_all(site, httpd, "/keep/attempts.lua", "system_u:system_r:httpd_t:s0");
+    let refused: Vec<_> = tried.iter().filter(|attempt| !opened.contains(attempt)).collect();
+    for must in
+        ["r /etc/passwd", "w /proc/self/mem", "w /proc/thread-self/mem", "w /proc/thread-self/attr/current"]
+    {
+        assert!(
+            opened.iter().any(|attempt| attempt == must),
+            "{must} is refused to the server too: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_page_gets_at_nothing_of_the_servers_with_core_dumps_on() {
+    // The base configuration has `CoreDumpDirectory`: without it, plain file permissions would refuse.
+    let site = site("attack-root");
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua", "cgi"], PLACES);
+    all_are_refused(&site, &httpd);
+}
+
+#[test]
+fn a_page_gets_at_nothing_of_a_server_started_as_an_ordinary_user() {
+    let site = site("attack-user");
+    let (folder, user) = ("/run/httpd-test/user", httpd::unix_user());
+    fs::create_dir_all(folder).unwrap();
+    run("chown", &["-R", user, folder]);
+    run("chcon", &["-t", "httpd_var_run_t", folder]);
+    let configuration =
+        format!("{PLACES}\nPidFile {folder}/pid\nErrorLog {folder}/log\nDefaultRuntimeDir {folder}");
+    let properties =
+        [&format!("User={user}"), &format!("Group={user}"), "AmbientCapabilities=CAP_NET_BIND_SERVICE"];
+    let httpd = Httpd::start_as(&site, Mpm::Event, &["lua", "cgi"], &configuration, &properties);
+    let status = fs::read_to_string(format!("/proc/{}/status", httpd.main_pid())).unwrap();
+    assert!(!status.contains("Uid:\t0"), "{status}");
+    all_are_refused(&site, &httpd);
+}

@@ -7,6 +7,7 @@
 mod support;
 
 mod attacks;
+mod directives;
 mod faults;
 mod http2;
 mod load;
@@ -14,3 +15,6 @@ mod mapping;
 mod migration;
 mod nested;
 mod php;
+mod refusals;
+mod sample;
+mod specs;

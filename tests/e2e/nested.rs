@@ -55,6 +55,7 @@ fn site(name: &str) -> Site {
 fn a_redirect_runs_in_the_context_of_where_it_leads() {
     let site = site("redirects");
     site.file("page.act", "")
+        .file("own/page.act", "")
         .file_at("s0:c99", "locked.txt", "")
         .file("busy.lua", "function handle(r) return 503 end")
         .file("folder/index.lua", CONTEXT_LUA)
@@ -102,7 +103,6 @@ fn a_redirect_runs_in_the_context_of_where_it_leads() {
         <Location /anon/own>
             Action act /anon/context.cgi
         </Location>
-        Alias /anon/own @ROOT@
         "
     );
     for mpm in [Mpm::Event, Mpm::Prefork] {

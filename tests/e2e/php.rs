@@ -1,7 +1,8 @@
 //! mod_php on prefork, as the distribution ships it and with its own php.ini: scripts, sessions and uploads.
 
 use crate::support::site::PRINT_CONTEXT;
-use crate::support::{Httpd, Mpm, Reply, Site, httpd, outcome, run, wait_for};
+use crate::support::httpd::php_module;
+use crate::support::{Httpd, Mpm, Reply, Site, outcome, run, wait_for};
 use std::fs;
 use std::time::Duration;
 
@@ -40,12 +41,7 @@ fn site(name: &str) -> Site {
 }
 
 fn start(site: &Site) -> Httpd {
-    let folder = httpd::module_folder();
-    let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let php =
-        files.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libphp")));
-    let php = php.unwrap_or_else(|| panic!("there is no mod_php in {folder}"));
-    let configuration = format!("LoadModule php_module {}\n{CONFIGURATION}", php.display());
+    let configuration = format!("LoadModule php_module {}\n{CONFIGURATION}", php_module().display());
     Httpd::start(site, Mpm::Prefork, &[], &configuration)
 }
 

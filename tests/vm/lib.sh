@@ -7,7 +7,7 @@ vm_scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$vm_scripts/../.." && pwd)
 cache=${MOD_SELINUX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mod_selinux}
 # One folder per virtual machine: whoever wants another one of their own names another folder.
-vm=${MOD_SELINUX_VM:-$cache/vm-default}
+vm=$(realpath -m "${MOD_SELINUX_VM:-$cache/vm-default}")
 # Where the project lies in the guest; its label there (user_home_t or the like) is nothing httpd may read.
 guest_repo=/root/mod_selinux
 
@@ -20,9 +20,10 @@ die() {
 # The progress of long work: `step TEXT` says how far into the script it begins.
 step() { printf '%s: [%3d s] %s\n' "${0##*/}" "$SECONDS" "$*" >&2; }
 
-# The name of the image that the present recipe makes.
+# The name of the image that the present recipe and key make.
 image_dir() {
-    printf '%s/image-%s\n' "$cache" "$(cat "$vm_scripts/image" "$vm_scripts/guest"/* | sha256sum | cut -c1-16)"
+    printf '%s/image-%s\n' "$cache" \
+        "$({ cat "$vm_scripts/image" "$vm_scripts/guest"/*; cat "$cache/key.pub" 2>/dev/null || true; } | sha256sum | cut -c1-16)"
 }
 
 # Is there still the QEMU of this VM? (Process ids are used again; the command line is the proof.)
@@ -33,11 +34,17 @@ vm_alive() {
     [[ $line == *"$vm/console.log"* ]]
 }
 
+# This boot of this machine, by whose name the verdict over its KVM is kept.
+this_boot() { cat /proc/sys/kernel/random/boot_id; }
+# KVM is there, and no guest has died of it since this machine was booted.
+kvm_usable() { [[ -r /dev/kvm && -w /dev/kvm && $(cat "$cache/no-kvm" 2>/dev/null) != $(this_boot) ]]; }
+kvm_failed() { this_boot >"$cache/no-kvm"; }
+
 # What the guest last said, for whoever has to find out why it failed.
 console_tail() {
     {
         printf -- '---- last lines of the guest'\''s console (%s)\n' "$vm/console.log"
-        tail -n "${1:-60}" "$vm/console.log" 2>/dev/null | tr -d '\r' || true
+        tail -n 60 "$vm/console.log" 2>/dev/null | tr -d '\r' || true
         if [[ -s $vm/qemu.log ]]; then
             printf -- '---- QEMU said\n'
             tail -n 20 "$vm/qemu.log"

@@ -2,6 +2,7 @@
 
 use super::audit::Mark;
 use super::{Client, Reply, Site, outcome, run, wait_for};
+use std::cell::Cell;
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,19 @@ pub fn configuration_folder() -> PathBuf {
     PathBuf::from(layout().2)
 }
 
+/// The file of mod_php, whatever its version.
+pub fn php_module() -> PathBuf {
+    let folder = layout().1;
+    let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let php = files.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libphp")));
+    php.unwrap_or_else(|| panic!("there is no mod_php in {folder}"))
+}
+
+/// Where logs lie, with the label of such.
+pub fn log_folder() -> &'static Path {
+    Path::new(if layout().0.ends_with("apache2") { "/var/log/apache2" } else { "/var/log/httpd" })
+}
+
 /// The user that children of httpd run as.
 pub fn unix_user() -> &'static str {
     if layout().0.ends_with("apache2") { "www-data" } else { "apache" }
@@ -67,16 +81,42 @@ pub struct Httpd {
     /// What the kernel logs from the httpd's start on.
     pub audit: Mark,
     client: Client,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
+/// The right to run an httpd, or to change what all of them depend on. One thread at a time has it; others wait.
+pub struct Turn(Option<MutexGuard<'static, ()>>);
+
 static TURN: Mutex<()> = Mutex::new(());
+thread_local!(static HAS_TURN: Cell<bool> = const { Cell::new(false) });
+
+/// Waits for this thread's turn, unless it has it already.
+pub fn turn() -> Turn {
+    if HAS_TURN.replace(true) {
+        return Turn(None);
+    }
+    // A test that failed with an httpd under way has stopped it, in its drop.
+    Turn(Some(TURN.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            HAS_TURN.set(false);
+        }
+    }
+}
+
+/// The project's folder.
+pub fn project() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+}
 
 /// Puts the module and the policy module into their places, once a run.
-fn install() {
+pub fn install() {
     static DONE: OnceLock<()> = OnceLock::new();
     DONE.get_or_init(|| {
-        let project = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into()));
+        let project = project();
         let module = std::env::var("MOD_SELINUX_SO").map_or_else(|_| project.join("libmod_selinux.so"), PathBuf::from);
         let place = Path::new(layout().1).join("mod_selinux.so");
         let _ = fs::remove_file(&place);
@@ -99,11 +139,6 @@ fn install() {
         fs::create_dir_all("/run/httpd-test").unwrap();
         run("chcon", &["-t", "httpd_var_run_t", "/run/httpd-test"]);
     });
-}
-
-fn turn() -> MutexGuard<'static, ()> {
-    // A test that failed with an httpd under way has stopped it, in its drop.
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Httpd {
@@ -250,7 +285,7 @@ fn configure(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> (S
     let (_, folder, _) = layout();
     let etc = site.etc().to_str().unwrap();
     let root = site.root().to_str().unwrap();
-    let log = PathBuf::from(format!("/var/log/{}/test-{}.log", if layout().0.ends_with("apache2") { "apache2" } else { "httpd" }, site.name()));
+    let log = log_folder().join(format!("test-{}.log", site.name()));
     let mut text = format!(
         "ServerRoot {etc}\nServerName localhost\nListen {PORT}\nPidFile /run/httpd-test/{name}.pid\n\
          DefaultRuntimeDir /run/httpd-test\nErrorLog {log}\nLogLevel info\nCoreDumpDirectory /tmp\n\

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod client;
 pub mod httpd;
 pub mod raw;
+pub mod selinux;
 pub mod site;
 
 pub use client::{Client, Reply};

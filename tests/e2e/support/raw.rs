@@ -58,6 +58,13 @@ impl Connection {
         Ok((status.unwrap_or(0), String::from_utf8_lossy(&body).into_owned()))
     }
 
+    /// All that comes until httpd closes the connection.
+    pub fn rest(&mut self) -> io::Result<String> {
+        let mut bytes = Vec::new();
+        self.stream.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// One GET and its response.
     pub fn get(&mut self, path: &str, user: Option<&str>) -> io::Result<(u16, String)> {
         self.send(&request(path, user, ""))?;

@@ -1,0 +1,190 @@
+//! Requests that must not be served: what the client gets, what the log says, and that nothing ran.
+
+use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
+use crate::support::{Httpd, Mpm, Reply, Site, run, wait_for};
+use std::fs;
+use std::time::Duration;
+
+/// A page and a script that leave a mark where they ran, in whatever context: a file that the query names.
+const MARK_LUA: &str = r#"
+function handle(r)
+  local file = assert(io.open("@MARKS@/" .. r.args, "w"))
+  file:close()
+  r:puts("ran")
+  return apache2.OK
+end
+"#;
+const MARK_CGI: &str = "#!/bin/sh\n: >\"@MARKS@/$QUERY_STRING\"\nprintf 'Content-Type: text/plain\\n\\nran'\n";
+
+const HANDLERS: &str = "
+AddHandler lua-script .lua
+AddHandler cgi-script .cgi
+";
+
+fn site(name: &str) -> Site {
+    let site = Site::new(name);
+    let marks = site.root().join("marks");
+    let marks = marks.to_str().unwrap();
+    site.file("mark.lua", &MARK_LUA.replace("@MARKS@", marks));
+    site.script("mark.cgi", &MARK_CGI.replace("@MARKS@", marks));
+    site.file("context.lua", CONTEXT_LUA).script("context.cgi", CONTEXT_CGI).file("page.txt", "a page");
+    site.writable("marks", "s0");
+    site
+}
+
+/// The marks since the last look, sorted.
+fn marks(site: &Site) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(site.root().join("marks")).unwrap() {
+        let entry = entry.unwrap();
+        fs::remove_file(entry.path()).unwrap();
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    names
+}
+
+/// Asks the page and the script to leave a mark, and for the static page.
+fn ask(httpd: &Httpd, folder: &str, headers: &[(&str, &str)]) -> [Reply; 3] {
+    ["mark.lua?lua", "mark.cgi?cgi", "page.txt"]
+        .map(|page| httpd.client().try_get(&format!("{folder}/{page}"), None, headers).unwrap())
+}
+
+fn assert_served(site: &Site, httpd: &Httpd, folder: &str, headers: &[(&str, &str)]) {
+    let bodies = ask(httpd, folder, headers).map(|reply| reply.body);
+    assert_eq!(bodies, ["ran", "ran", "a page"], "{folder} {headers:?}");
+    assert_eq!(marks(site), ["cgi", "lua"], "{folder} {headers:?}");
+}
+
+/// All three are refused alike, say nothing of their own, and nothing has run.
+fn assert_refused(site: &Site, httpd: &Httpd, folder: &str, headers: &[(&str, &str)], status: u16) {
+    for reply in ask(httpd, folder, headers) {
+        assert_eq!(reply.status, status, "{folder} {headers:?}: {reply:?}");
+        assert!(!reply.body.contains("a page") && !reply.body.contains("selinux"), "{reply:?}");
+    }
+    assert_eq!(marks(site), [""; 0], "{folder} {headers:?}");
+}
+
+const VALUES: &str = "
+Alias /map @ROOT@
+<Location /map>
+    SELinuxDomainMap @ETC@/map
+</Location>
+Alias /env @ROOT@
+<Location /env>
+    SELinuxDomainEnv DOMAIN
+    SELinuxDomainVal user_webapp_t:s0:c9
+</Location>
+SetEnvIf X-Domain (.+) DOMAIN=$1
+SetEnvIf X-Domain ^empty()$ DOMAIN=$1
+";
+
+/// What a variable may hold that is no domain here, and what the log says of it.
+const BAD_VALUES: &[(&str, &[&str])] = &[
+    // Not in the grammar.
+    ("empty", &["SEL0105", "DOMAIN", "the domain is empty"]),
+    ("user_webapp_t:c1", &["SEL0105", "DOMAIN", "`c1` is not a range"]),
+    ("user_webapp_t:s0:c3.c1", &["SEL0105", "`c3.c1` is not a run"]),
+    ("user_webapp_t:", &["SEL0105", "DOMAIN"]),
+    ("user_webapp_t s0", &["SEL0105", "DOMAIN"]),
+    ("user_webapp_t:s0:c0\\x", &["SEL0105", "DOMAIN"]),
+    ("user_webapp_t:Nosuch", &["SEL0105", "`Nosuch` is not known"]),
+    ("system_u:system_r:user_webapp_t", &["SEL0105", "has no range"]),
+    // Not in the policy.
+    ("nosuch_t:s0", &["SEL0101", "system_u:system_r:nosuch_t:s0", "Invalid argument"]),
+    ("user_webapp_t:s0:c1024", &["SEL0101", "user_webapp_t:s0:c1024", "Invalid argument"]),
+    ("user_webapp_t:s1", &["SEL0101", "user_webapp_t:s1", "Invalid argument"]),
+    // In the policy, and nothing that httpd may enter.
+    ("httpd_sys_script_t:s0", &["SEL0101", "httpd_sys_script_t:s0", "Operation not permitted"]),
+    ("unconfined_u:unconfined_r:unconfined_t:s0", &["SEL0101", "unconfined_t:s0", "Operation not permitted"]),
+];
+
+#[test]
+fn what_no_rule_names_and_what_a_variable_should_not_hold_is_refused() {
+    let site = site("values");
+    site.config_file("map", "foo user_webapp_t:s0:c0\n");
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua", "cgi"], &format!("{HANDLERS}{VALUES}"));
+    assert_refused(&site, &httpd, "/map", &[], 403);
+    httpd.logged(&["SEL0104", "no rule matches"]);
+    assert_served(&site, &httpd, "/env", &[]);
+    assert_served(&site, &httpd, "/env", &[("X-Domain", "user_webapp_t:s0:c1")]);
+    for (value, told) in BAD_VALUES {
+        // 500, though a rule for everybody follows.
+        assert_refused(&site, &httpd, "/env", &[("X-Domain", value)], 500);
+        httpd.logged(told);
+    }
+}
+
+const CGI_DAEMON: &str = "
+AddOutputFilter INCLUDES .shtml
+<Directory @ROOT@>
+    Options +Includes
+</Directory>
+Alias /free @ROOT@
+Alias /mapped @ROOT@
+<Location /mapped>
+    SELinuxDomainVal user_webapp_t:s0:c1
+</Location>
+Alias /kept @ROOT@
+<Location /kept>
+    SELinuxDomainVal *:s0:c1
+</Location>
+";
+
+#[test]
+fn mod_cgids_daemon_runs_nothing_of_a_mapped_request() {
+    let site = site("cgid");
+    let exec = format!("<!--#exec cmd=\"touch {}/marks/exec\" -->", site.root().display());
+    site.file("exec.shtml", &exec);
+    site.file("exec-cgi.shtml", "<!--#exec cgi=\"mark.cgi\" -->");
+    site.file("include.shtml", "<!--#include virtual=\"mark.cgi?include\" -->");
+    let configuration = format!("{HANDLERS}{CGI_DAEMON}");
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua", "cgid", "include"], &configuration);
+    httpd.logged(&["selinux:warn", "SEL0015", "load mod_cgi instead"]);
+    // The daemon works, and works for whom nothing is mapped.
+    assert_eq!(httpd.get("/free/mark.cgi?free", None).body, "ran");
+    assert_eq!(httpd.get("/free/include.shtml", None).body, "ran");
+    assert_eq!(httpd.get("/free/exec.shtml", None).status, 200);
+    wait_for("the script", Duration::from_secs(10), || site.root().join("marks/exec").exists().then_some(()));
+    assert_eq!(marks(&site), ["exec", "free", "include"]);
+    for folder in ["/mapped", "/kept"] {
+        assert_eq!(httpd.get(&format!("{folder}/mark.lua?lua"), None).body, "ran");
+        assert_eq!(marks(&site), ["lua"]);
+        for (page, status) in [
+            ("mark.cgi?cgi", 500),
+            // A page goes on without what was refused.
+            ("exec.shtml", 200),
+            ("include.shtml", 200),
+            ("exec-cgi.shtml", 200),
+        ] {
+            let reply = httpd.get(&format!("{folder}/{page}"), None);
+            assert_eq!(reply.status, status, "{folder}/{page}: {reply:?}");
+            assert_eq!(marks(&site), [""; 0], "{folder}/{page}: {reply:?}");
+        }
+    }
+    httpd.logged(&["SEL0103", "mod_cgid"]);
+}
+
+const FEW_THREADS: &str = "
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 4
+MaxRequestWorkers 4
+SELinuxDomainVal user_webapp_t:s0:c1
+";
+
+#[test]
+fn a_request_for_which_no_thread_can_be_made_may_come_again() {
+    let site = site("threads");
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua", "cgi"], &format!("{HANDLERS}{FEW_THREADS}"));
+    assert_served(&site, &httpd, "", &[]);
+    let unit = "test-threads.service";
+    let tasks = run("systemctl", &["show", "-P", "TasksCurrent", unit]);
+    let limit = |tasks: &str| run("systemctl", &["set-property", "--runtime", unit, &format!("TasksMax={tasks}")]);
+    limit(tasks.trim());
+    assert_refused(&site, &httpd, "", &[], 503);
+    assert_eq!(httpd.get("/page.txt", None).header("retry-after"), Some("1"));
+    httpd.logged(&["SEL0201", "no thread can be made"]);
+    limit("infinity");
+    assert_served(&site, &httpd, "", &[]);
+}

@@ -1,0 +1,89 @@
+//! The kernel's SELinux in another state than the tests' usual one. Every change ends with its guard, and no other
+//! test's httpd runs meanwhile.
+
+use super::httpd::{Turn, install, turn};
+use super::run;
+use std::fs;
+use std::path::PathBuf;
+
+/// While it lives, the kernel logs what the policy forbids, and lets it happen.
+pub struct Permissive(#[expect(dead_code, reason = "kept until the end")] Turn);
+
+impl Permissive {
+    /// `setenforce 0`
+    pub fn begin() -> Permissive {
+        let turn = turn();
+        run("setenforce", &["0"]);
+        Permissive(turn)
+    }
+}
+
+impl Drop for Permissive {
+    fn drop(&mut self) {
+        run("setenforce", &["1"]);
+    }
+}
+
+/// The policy that there would be with one module more. The module store stays as it is.
+pub struct OtherPolicy {
+    usual: Vec<u8>,
+    other: Vec<u8>,
+    _turn: Turn,
+}
+
+impl OtherPolicy {
+    /// Builds the policy with a module of this text, and loads it.
+    pub fn with(cil: &str) -> OtherPolicy {
+        let turn = turn();
+        install();
+        let usual = fs::read("/sys/fs/selinux/policy").unwrap();
+        let other = build(cil);
+        let policy = OtherPolicy { usual, other, _turn: turn };
+        policy.load();
+        policy
+    }
+
+    /// Loads it again.
+    pub fn load(&self) {
+        load(&self.other);
+    }
+
+    /// Loads the usual policy.
+    pub fn unload(&self) {
+        load(&self.usual);
+    }
+}
+
+impl Drop for OtherPolicy {
+    fn drop(&mut self) {
+        self.unload();
+    }
+}
+
+/// Gives a policy to the kernel, which takes it in one write.
+fn load(policy: &[u8]) {
+    fs::write("/sys/fs/selinux/load", policy).expect("the kernel takes the policy");
+}
+
+/// The present policy with a further module, built beside the store, in the kernel's own version of the format.
+fn build(cil: &str) -> Vec<u8> {
+    let root = std::env::temp_dir().join("mod_selinux-policy/root");
+    let _ = fs::remove_dir_all(&root);
+    let version = fs::read_to_string("/sys/fs/selinux/policyvers").unwrap();
+    for (from, to) in [("/etc/selinux", "etc"), ("/var/lib/selinux", "var/lib")] {
+        let to = root.join(to);
+        fs::create_dir_all(&to).unwrap();
+        run("cp", &["-a", from, to.to_str().unwrap()]);
+    }
+    let settings = root.join("etc/selinux/semanage.conf");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{text}\npolicy-version = {version}\n")).unwrap();
+    let module = root.join("mod_selinux_test.cil");
+    fs::write(&module, cil).unwrap();
+    run("semodule", &["-n", "-p", root.to_str().unwrap(), "-i", module.to_str().unwrap()]);
+    let name = run("sh", &["-c", ". /etc/selinux/config; echo $SELINUXTYPE"]);
+    let file: PathBuf = [root.to_str().unwrap(), "etc/selinux", name.trim(), "policy"].iter().collect();
+    let policy = fs::read(file.join(format!("policy.{version}"))).unwrap();
+    fs::remove_dir_all(&root).unwrap();
+    policy
+}

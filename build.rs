@@ -46,8 +46,16 @@ const FUNCTIONS: &[&str] = &[
     "apr_table_set",
 ];
 
-const TYPES: &[&str] =
-    &["module", "command_rec", "cmd_parms", "request_rec", "ap_filter_t", "apr_bucket_brigade", "core_server_config", "include_ctx_t"];
+const TYPES: &[&str] = &[
+    "module",
+    "command_rec",
+    "cmd_parms",
+    "request_rec",
+    "ap_filter_t",
+    "apr_bucket_brigade",
+    "core_server_config",
+    "include_ctx_t",
+];
 
 const VARIABLES: &[&str] = &[
     "ap_thread_stacksize",
@@ -71,6 +79,7 @@ const VARIABLES: &[&str] = &[
     "ACCESS_CONF",
     "RSRC_CONF",
     "SSI_FLAG_NO_EXEC",
+    "SSI_FLAG_PRINTING",
     "SUSPENDED",
 ];
 

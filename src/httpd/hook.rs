@@ -81,7 +81,8 @@ impl Server<'_> {
     /// Whether one of them has a program for its error log (`ErrorLog "|program"`).
     pub fn has_piped_error_log(self) -> bool {
         // SAFETY: null, or a C string.
-        self.all().any(|server| unsafe { (*server).error_fname.as_ref() }.is_some_and(|first| *first as u8 == b'|'))
+        self.all()
+            .any(|server| unsafe { (*server).error_fname.as_ref() }.is_some_and(|first| *first as u8 == b'|'))
     }
 }
 

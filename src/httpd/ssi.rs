@@ -16,8 +16,11 @@ pub trait ExecHook: 'static {
 }
 
 /// `include_handler_fn_t`
-type Handler =
-    unsafe extern "C" fn(*mut ffi::include_ctx_t, *mut ffi::ap_filter_t, *mut ffi::apr_bucket_brigade) -> c_int;
+type Handler = unsafe extern "C" fn(
+    *mut ffi::include_ctx_t,
+    *mut ffi::ap_filter_t,
+    *mut ffi::apr_bucket_brigade,
+) -> c_int;
 /// `ap_register_include_handler`
 type Register = unsafe extern "C" fn(*mut c_char, Option<Handler>);
 
@@ -72,10 +75,12 @@ unsafe extern "C" fn judged<H: ExecHook>(
     brigade: *mut ffi::apr_bucket_brigade,
 ) -> c_int {
     guard(FAILED, || {
-        // SAFETY: mod_include passes its filter, which has the page's request.
-        if !H::may_run(unsafe { Request::from_ptr((*filter).r) }) {
-            // SAFETY: the page's context, which is this thread's for now.
-            unsafe { (*context).flags |= ffi::SSI_FLAG_NO_EXEC };
+        // SAFETY: mod_include passes its filter, which has the page's request, and the page's context; both
+        // are this thread's for now.
+        let (page, flags) = unsafe { (Request::from_ptr((*filter).r), &mut (*context).flags) };
+        let is_shown = *flags & ffi::SSI_FLAG_PRINTING != 0;
+        if is_shown && !H::may_run(page) {
+            *flags |= ffi::SSI_FLAG_NO_EXEC;
         }
         // SAFETY: the handler that was registered, called as mod_include would.
         real(|real| real.1).map_or(FAILED, |handler| unsafe { handler(context, filter, brigade) })

@@ -45,8 +45,11 @@ pub enum StateError {
 /// Asks the kernel whether it enforces a policy.
 pub fn mode() -> Result<Mode, StateError> {
     match fs::read("/sys/fs/selinux/enforce") {
-        Ok(text) if text.first() == Some(&b'1') => Ok(Mode::Enforcing),
-        Ok(_) => Ok(Mode::Permissive),
+        Ok(text) => match text.first() {
+            Some(b'1') => Ok(Mode::Enforcing),
+            Some(b'0') => Ok(Mode::Permissive),
+            _ => Err(StateError::Enforce(io::Error::other("it says neither 0 nor 1"))),
+        },
         // No selinuxfs: off, unless this process has an SELinux context all the same.
         Err(error) => match current() {
             Ok(_) => Err(StateError::Enforce(error)),

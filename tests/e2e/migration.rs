@@ -108,7 +108,9 @@ fn the_map_recipe_works_at_a_full_range_and_through_restarts() {
             continue;
         }
         // Whom the map does not name, the variable maps, and whom that does not, the value.
-        for (source, context) in [("127.0.0.2", "system_u:system_r:staff_webapp_t:s0:c1"), ("127.0.0.1", ANONYMOUS)] {
+        for (source, context) in
+            [("127.0.0.2", "system_u:system_r:staff_webapp_t:s0:c1"), ("127.0.0.1", ANONYMOUS)]
+        {
             let url = "http://127.0.0.1/private/context.lua";
             let body = run("curl", &["--silent", "--user", "staff:staff", "--interface", source, url]);
             assert_eq!(body, context, "{source}");
@@ -216,7 +218,9 @@ fn the_database_recipe_takes_each_users_domain_from_sql() {
     assert_served(httpd.client(), "", Some("staff"), ANONYMOUS);
     assert_eq!(httpd.get("/page.txt", None).status, 401);
     // What the database says counts from the next request on; what is no domain never means 'nothing said'.
-    for (domain, status) in [("'user_webapp_t:s0:c5'", 200), ("'user_webapp_t:c5'", 500), ("''", 500), ("'nosuch_t:s0'", 500)] {
+    for (domain, status) in
+        [("'user_webapp_t:s0:c5'", 200), ("'user_webapp_t:c5'", 500), ("''", 500), ("'nosuch_t:s0'", 500)]
+    {
         sql(&format!("UPDATE uaccount SET udomain = {domain} WHERE uname = 'staff'"));
         assert_eq!(httpd.get("/page.txt", Some("staff")).status, status, "{domain}");
     }

@@ -14,7 +14,8 @@ function handle(r)
   return apache2.OK
 end
 "#;
-const MARK_CGI: &str = "#!/bin/sh\n: >\"@MARKS@/$QUERY_STRING\"\nprintf 'Content-Type: text/plain\\n\\nran'\n";
+const MARK_CGI: &str =
+    "#!/bin/sh\n: >\"@MARKS@/$QUERY_STRING\"\nprintf 'Content-Type: text/plain\\n\\nran'\n";
 
 const HANDLERS: &str = "
 AddHandler lua-script .lua
@@ -180,7 +181,8 @@ fn a_request_for_which_no_thread_can_be_made_may_come_again() {
     assert_served(&site, &httpd, "", &[]);
     let unit = "test-threads.service";
     let tasks = run("systemctl", &["show", "-P", "TasksCurrent", unit]);
-    let limit = |tasks: &str| run("systemctl", &["set-property", "--runtime", unit, &format!("TasksMax={tasks}")]);
+    let limit =
+        |tasks: &str| run("systemctl", &["set-property", "--runtime", unit, &format!("TasksMax={tasks}")]);
     limit(tasks.trim());
     assert_refused(&site, &httpd, "", &[], 503);
     assert_eq!(httpd.get("/page.txt", None).header("retry-after"), Some("1"));

@@ -119,7 +119,10 @@ fn ranges_have_the_names_that_mcstransd_knows() {
     let told = Httpd::try_start(&site, Mpm::Event, &["lua"], &configuration, &[]).err().expect("no start");
     for (place, name) in [("map:1", "SystemHigh"), ("httpd.conf:", "SystemLow-SystemHigh")] {
         let parts = [place, &format!("the range `{name}` is not known")];
-        assert!(told.lines().any(|line| parts.iter().all(|part| line.contains(part))), "{parts:?} not in:\n{told}");
+        assert!(
+            told.lines().any(|line| parts.iter().all(|part| line.contains(part))),
+            "{parts:?} not in:\n{told}"
+        );
     }
 }
 
@@ -136,29 +139,37 @@ const MAPS: &[(&str, &[(&str, &str)])] = &[
     ),
     // A client of IPv4 is in no network of IPv6, whatever kind of socket it came through.
     ("::/0 user_webapp_t:s0:c1\n", &[("anonymous from ::1", "user_webapp_t:s0:c1"), ("anonymous", "403")]),
-    ("0.0.0.0/0 user_webapp_t:s0:c1\n", &[("anonymous", "user_webapp_t:s0:c1"), ("anonymous from ::1", "403")]),
-    ("192.0.2.0/24 user_webapp_t:s0:c1\n2001:db8::/32 user_webapp_t:s0\n127.0.0.0/31 anon_webapp_t:s0\n", &[
-        ("anonymous", "anon_webapp_t:s0"),
-        ("anonymous from 127.0.0.2", "403"),
-        ("anonymous from ::1", "403"),
-    ]),
+    (
+        "0.0.0.0/0 user_webapp_t:s0:c1\n",
+        &[("anonymous", "user_webapp_t:s0:c1"), ("anonymous from ::1", "403")],
+    ),
+    (
+        "192.0.2.0/24 user_webapp_t:s0:c1\n2001:db8::/32 user_webapp_t:s0\n127.0.0.0/31 anon_webapp_t:s0\n",
+        &[
+            ("anonymous", "anon_webapp_t:s0"),
+            ("anonymous from 127.0.0.2", "403"),
+            ("anonymous from ::1", "403"),
+        ],
+    ),
     // Whatever the kinds, the first line that applies decides.
-    ("foo user_webapp_t:s0:c0\n127.0.0.0/8 anon_webapp_t:s0:c1\n__anonymous__ anon_webapp_t:s0\n", &[
-        ("foo", "user_webapp_t:s0:c0"),
-        ("bar", "anon_webapp_t:s0:c1"),
-        ("anonymous", "anon_webapp_t:s0:c1"),
-        ("anonymous from ::1", "anon_webapp_t:s0"),
-        ("bar from ::1", "403"),
-    ]),
-    ("127.0.0.1 anon_webapp_t:s0:c1\nfoo user_webapp_t:s0:c0\n", &[
-        ("foo", "anon_webapp_t:s0:c1"),
-        ("foo from 127.0.0.2", "user_webapp_t:s0:c0"),
-    ]),
-    ("foo user_webapp_t:s0:c0\n* anon_webapp_t:s0\nbar user_webapp_t:s0:c1\n", &[
-        ("foo", "user_webapp_t:s0:c0"),
-        ("bar", "anon_webapp_t:s0"),
-        ("anonymous", "anon_webapp_t:s0"),
-    ]),
+    (
+        "foo user_webapp_t:s0:c0\n127.0.0.0/8 anon_webapp_t:s0:c1\n__anonymous__ anon_webapp_t:s0\n",
+        &[
+            ("foo", "user_webapp_t:s0:c0"),
+            ("bar", "anon_webapp_t:s0:c1"),
+            ("anonymous", "anon_webapp_t:s0:c1"),
+            ("anonymous from ::1", "anon_webapp_t:s0"),
+            ("bar from ::1", "403"),
+        ],
+    ),
+    (
+        "127.0.0.1 anon_webapp_t:s0:c1\nfoo user_webapp_t:s0:c0\n",
+        &[("foo", "anon_webapp_t:s0:c1"), ("foo from 127.0.0.2", "user_webapp_t:s0:c0")],
+    ),
+    (
+        "foo user_webapp_t:s0:c0\n* anon_webapp_t:s0\nbar user_webapp_t:s0:c1\n",
+        &[("foo", "user_webapp_t:s0:c0"), ("bar", "anon_webapp_t:s0"), ("anonymous", "anon_webapp_t:s0")],
+    ),
     // An empty map is a rule that matches nobody.
     ("# nobody\n", &[("foo", "403")]),
 ];

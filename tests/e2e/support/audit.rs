@@ -18,11 +18,6 @@ impl Mark {
         Mark(length.unwrap_or_else(|error| panic!("{LOG}: {error}: is auditd running?")))
     }
 
-    /// The whole log.
-    pub fn beginning() -> Mark {
-        Mark(0)
-    }
-
     /// The lines since, as far as auditd has written them.
     pub fn lines(self) -> Vec<String> {
         let mut file = File::open(LOG).expect("the audit log can be read");
@@ -36,9 +31,11 @@ impl Mark {
     /// `scontext=system_u:system_r:user_webapp_t:s0:c0 `, `name="bar.txt"`, `{ read }`.
     pub fn denial(self, parts: &[&str]) -> String {
         wait_for(&format!("a denial with {parts:?}"), Duration::from_secs(20), || {
-            self.lines()
-                .into_iter()
-                .find(|line| line.contains("type=AVC") && line.contains("denied") && parts.iter().all(|part| line.contains(part)))
+            self.lines().into_iter().find(|line| {
+                line.contains("type=AVC")
+                    && line.contains("denied")
+                    && parts.iter().all(|part| line.contains(part))
+            })
         })
     }
 

@@ -39,7 +39,12 @@ impl Client {
     }
 
     /// GET as anonymous, or as a user of `Site::new` (`Some("foo")`), with further headers.
-    pub fn try_get(&self, path: &str, user: Option<&str>, headers: &[(&str, &str)]) -> Result<Reply, ureq::Error> {
+    pub fn try_get(
+        &self,
+        path: &str,
+        user: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<Reply, ureq::Error> {
         let mut request = self.agent.get(format!("{}{path}", self.base));
         if let Some(user) = user {
             request = request.header("Authorization", authorization(user));
@@ -57,7 +62,8 @@ impl Client {
 
     /// POST of a body with its content type.
     pub fn post(&self, path: &str, user: Option<&str>, content_type: &str, body: &[u8]) -> Reply {
-        let mut request = self.agent.post(format!("{}{path}", self.base)).header("Content-Type", content_type);
+        let mut request =
+            self.agent.post(format!("{}{path}", self.base)).header("Content-Type", content_type);
         if let Some(user) = user {
             request = request.header("Authorization", authorization(user));
         }

@@ -36,10 +36,29 @@ impl Mpm {
     }
 }
 
+/// Where tests' httpds have their process ids.
+const RUN: &str = "/run/httpd-test";
+
+/// Where httpd may make files while it runs, with the label of such.
+pub fn run_folder() -> &'static str {
+    RUN
+}
+
 /// Modules that every test has. Those that the program has built in are left out.
 const BASE: &[&str] = &[
-    "unixd", "log_config", "authz_core", "authn_core", "authn_file", "auth_basic", "authz_user", "authz_host", "mime",
-    "alias", "dir", "env", "setenvif",
+    "unixd",
+    "log_config",
+    "authz_core",
+    "authn_core",
+    "authn_file",
+    "auth_basic",
+    "authz_user",
+    "authz_host",
+    "mime",
+    "alias",
+    "dir",
+    "env",
+    "setenvif",
 ];
 
 /// `(program, folder of modules, folder of configurations)` of this distribution.
@@ -60,7 +79,8 @@ pub fn configuration_folder() -> PathBuf {
 pub fn php_module() -> PathBuf {
     let folder = layout().1;
     let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let php = files.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libphp")));
+    let php =
+        files.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libphp")));
     php.unwrap_or_else(|| panic!("there is no mod_php in {folder}"))
 }
 
@@ -117,7 +137,8 @@ pub fn install() {
     static DONE: OnceLock<()> = OnceLock::new();
     DONE.get_or_init(|| {
         let project = project();
-        let module = std::env::var("MOD_SELINUX_SO").map_or_else(|_| project.join("libmod_selinux.so"), PathBuf::from);
+        let module =
+            std::env::var("MOD_SELINUX_SO").map_or_else(|_| project.join("libmod_selinux.so"), PathBuf::from);
         let place = Path::new(layout().1).join("mod_selinux.so");
         let _ = fs::remove_file(&place);
         fs::copy(&module, &place).unwrap_or_else(|error| panic!("{}: {error}", module.display()));
@@ -129,15 +150,18 @@ pub fn install() {
         fs::create_dir_all(&folder).unwrap();
         let extracted = folder.join("mod_selinux.cil");
         let _ = fs::remove_file(&extracted);
-        let _ = std::process::Command::new("semodule").args(["-c", "-E", "mod_selinux"]).current_dir(&folder).output();
+        let _ = std::process::Command::new("semodule")
+            .args(["-c", "-E", "mod_selinux"])
+            .current_dir(&folder)
+            .output();
         if fs::read(&extracted).ok().as_ref() != Some(&wanted) {
             run("semodule", &["-i", source.to_str().unwrap()]);
         }
         for boolean in ["httpd_enable_cgi", "httpd_builtin_scripting"] {
             run("setsebool", &[boolean, "on"]);
         }
-        fs::create_dir_all("/run/httpd-test").unwrap();
-        run("chcon", &["-t", "httpd_var_run_t", "/run/httpd-test"]);
+        fs::create_dir_all(RUN).unwrap();
+        run("chcon", &["-t", "httpd_var_run_t", RUN]);
     });
 }
 
@@ -150,7 +174,13 @@ impl Httpd {
     }
 
     /// As `start`, with further properties for systemd (`"User=www-data"`).
-    pub fn start_as(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str, properties: &[&str]) -> Httpd {
+    pub fn start_as(
+        site: &Site,
+        mpm: Mpm,
+        modules: &[&str],
+        configuration: &str,
+        properties: &[&str],
+    ) -> Httpd {
         match Httpd::try_start(site, mpm, modules, configuration, properties) {
             Ok(httpd) => httpd,
             Err(text) => panic!("httpd did not start:\n{text}"),
@@ -170,15 +200,27 @@ impl Httpd {
         let (file, log) = configure(site, mpm, modules, configuration);
         let unit = format!("test-{}", site.name());
         let printed = PathBuf::from(format!("{}.out", log.display()));
-        for old in [&log, &printed] {
+        // Written when all that may refuse the start is over; httpd listens before that.
+        let running = Path::new(RUN).join(format!("{}.pid", site.name()));
+        for old in [&log, &printed, &running] {
             let _ = fs::remove_file(old);
         }
         let audit = Mark::now();
         let _ = outcome("systemctl", &["reset-failed", &unit]);
         let out = format!("StandardOutput=append:{}", printed.display());
         let err = format!("StandardError=append:{}", printed.display());
-        let mut arguments =
-            vec!["--quiet", "--collect", "--unit", &unit, "-p", "Type=exec", "-p", "KillMode=mixed", "-p", "TimeoutStopSec=10"];
+        let mut arguments = vec![
+            "--quiet",
+            "--collect",
+            "--unit",
+            &unit,
+            "-p",
+            "Type=exec",
+            "-p",
+            "KillMode=mixed",
+            "-p",
+            "TimeoutStopSec=10",
+        ];
         for property in [out.as_str(), err.as_str()].iter().chain(properties) {
             arguments.extend(["-p", property]);
         }
@@ -186,7 +228,7 @@ impl Httpd {
         run("systemd-run", &arguments);
         let httpd = Httpd { unit, log, audit, client: Client::new(PORT), _turn: turn };
         let up = wait_for("httpd to listen or to give up", Duration::from_secs(60), || {
-            if TcpStream::connect(("127.0.0.1", PORT)).is_ok() {
+            if running.exists() && TcpStream::connect(("127.0.0.1", PORT)).is_ok() {
                 return Some(true);
             }
             (!httpd.is_active()).then_some(false)
@@ -217,7 +259,12 @@ impl Httpd {
     }
 
     /// What `httpd -t` says to an administrator at a shell.
-    pub fn check_from_shell(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> Result<String, String> {
+    pub fn check_from_shell(
+        site: &Site,
+        mpm: Mpm,
+        modules: &[&str],
+        configuration: &str,
+    ) -> Result<String, String> {
         let _turn = turn();
         install();
         let (file, _) = configure(site, mpm, modules, configuration);
@@ -270,7 +317,8 @@ impl Drop for Httpd {
         let _ = outcome("systemctl", &["stop", &self.unit]);
         if std::thread::panicking() {
             eprintln!("---- error log of {}\n{}", self.unit, self.log());
-            let denials: Vec<_> = self.audit.lines().into_iter().filter(|line| line.contains("denied")).collect();
+            let denials: Vec<_> =
+                self.audit.lines().into_iter().filter(|line| line.contains("denied")).collect();
             let last = &denials[denials.len().saturating_sub(15)..];
             eprintln!("---- the kernel's denials, the last of {}\n{}", denials.len(), last.join("\n"));
         } else {
@@ -287,15 +335,17 @@ fn configure(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> (S
     let root = site.root().to_str().unwrap();
     let log = log_folder().join(format!("test-{}.log", site.name()));
     let mut text = format!(
-        "ServerRoot {etc}\nServerName localhost\nListen {PORT}\nPidFile /run/httpd-test/{name}.pid\n\
-         DefaultRuntimeDir /run/httpd-test\nErrorLog {log}\nLogLevel info\nCoreDumpDirectory /tmp\n\
+        "ServerRoot {etc}\nServerName localhost\nListen {PORT}\nPidFile {RUN}/{name}.pid\n\
+         DefaultRuntimeDir {RUN}\nErrorLog {log}\nLogLevel info\nCoreDumpDirectory /tmp\n\
          TypesConfig /etc/mime.types\nDocumentRoot {root}\nKeepAliveTimeout 20\nMaxKeepAliveRequests 0\n",
         name = site.name(),
         log = log.display(),
     );
     for module in [mpm.module()].iter().chain(BASE).chain(modules).chain(&["selinux"]) {
         if Path::new(&format!("{folder}/mod_{module}.so")).exists() {
-            text += &format!("<IfModule !{module}_module>\nLoadModule {module}_module {folder}/mod_{module}.so\n</IfModule>\n");
+            text += &format!(
+                "<IfModule !{module}_module>\nLoadModule {module}_module {folder}/mod_{module}.so\n</IfModule>\n"
+            );
         } else {
             assert!(["unixd", "log_config"].contains(module), "mod_{module}.so is not in {folder}");
         }

@@ -7,14 +7,16 @@ use std::fs;
 use std::path::PathBuf;
 
 /// While it lives, the kernel logs what the policy forbids, and lets it happen.
-pub struct Permissive(#[expect(dead_code, reason = "kept until the end")] Turn);
+pub struct Permissive {
+    _turn: Turn,
+}
 
 impl Permissive {
     /// `setenforce 0`
     pub fn begin() -> Permissive {
         let turn = turn();
         run("setenforce", &["0"]);
-        Permissive(turn)
+        Permissive { _turn: turn }
     }
 }
 
@@ -24,39 +26,37 @@ impl Drop for Permissive {
     }
 }
 
-/// The policy that there would be with one module more. The module store stays as it is.
+/// While it lives, the kernel has another policy than the usual one.
 pub struct OtherPolicy {
     usual: Vec<u8>,
-    other: Vec<u8>,
+    other: &'static [u8],
     _turn: Turn,
 }
 
 impl OtherPolicy {
-    /// Builds the policy with a module of this text, and loads it.
-    pub fn with(cil: &str) -> OtherPolicy {
+    /// Loads a policy that `policy_with` built.
+    pub fn begin(other: &'static [u8]) -> OtherPolicy {
         let turn = turn();
-        install();
         let usual = fs::read("/sys/fs/selinux/policy").unwrap();
-        let other = build(cil);
         let policy = OtherPolicy { usual, other, _turn: turn };
-        policy.load();
+        policy.resume();
         policy
     }
 
-    /// Loads it again.
-    pub fn load(&self) {
-        load(&self.other);
+    /// Loads the usual policy for a while.
+    pub fn suspend(&self) {
+        load(&self.usual);
     }
 
-    /// Loads the usual policy.
-    pub fn unload(&self) {
-        load(&self.usual);
+    /// Loads the other one again.
+    pub fn resume(&self) {
+        load(self.other);
     }
 }
 
 impl Drop for OtherPolicy {
     fn drop(&mut self) {
-        self.unload();
+        self.suspend();
     }
 }
 
@@ -65,8 +65,11 @@ fn load(policy: &[u8]) {
     fs::write("/sys/fs/selinux/load", policy).expect("the kernel takes the policy");
 }
 
-/// The present policy with a further module, built beside the store, in the kernel's own version of the format.
-fn build(cil: &str) -> Vec<u8> {
+/// The policy that there would be with a module more, in the kernel's own version of the format. It is built beside
+/// the module store, which stays as it is.
+pub fn policy_with(cil: &str) -> Vec<u8> {
+    let _turn = turn();
+    install();
     let root = std::env::temp_dir().join("mod_selinux-policy/root");
     let _ = fs::remove_dir_all(&root);
     let version = fs::read_to_string("/sys/fs/selinux/policyvers").unwrap();

@@ -12,7 +12,8 @@ const USERS: &str = "foo:{SHA}C+7Hteo/D9vJXQ3UfzxbwnXaijM=\n\
 
 /// Prints the kernel's word on the context of whoever runs it: the label of a socket it makes (`SO_PEERSEC`). A
 /// confined process may open nothing under `/proc`, not even its own `attr/current`.
-pub const PRINT_CONTEXT: &str = "exec perl -e 'socketpair $a, $b, 1, 1, 0; print unpack q(Z*), getsockopt $a, 1, 31'";
+pub const PRINT_CONTEXT: &str =
+    "exec perl -e 'socketpair $a, $b, 1, 1, 0; print unpack q(Z*), getsockopt $a, 1, 31'";
 
 /// A Lua page that prints the kernel's word on the thread it runs on: a child that it starts has the thread's
 /// context.

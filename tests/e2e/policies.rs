@@ -1,0 +1,94 @@
+//! Policies that lack something: found when the server starts, or when the policy changes under it.
+
+use crate::support::selinux::{OtherPolicy, policy_with};
+use crate::support::{Httpd, Mpm, Site};
+use std::sync::OnceLock;
+
+/// Domains each of which lacks one rule, and two constraints that cannot be seen from a list of rules.
+const MODULE: &str = "
+; Complete, and gone with this module.
+(type passing_webapp_t)
+(call webapp_domain (passing_webapp_t))
+(call webapp_write (passing_webapp_t))
+
+(type unbounded_webapp_t)
+(roletype system_r unbounded_webapp_t)
+(allow httpd_t unbounded_webapp_t (process (dyntransition)))
+
+(type unreachable_webapp_t)
+(roletype system_r unreachable_webapp_t)
+(typebounds httpd_t unreachable_webapp_t)
+
+(type unproven_webapp_t)
+(roletype system_r unproven_webapp_t)
+(typebounds httpd_t unproven_webapp_t)
+(allow httpd_t unproven_webapp_t (process (dyntransition)))
+
+; The range of whoever enters must reach as far: httpd's does not.
+(type ranged_webapp_t)
+(call webapp_domain (ranged_webapp_t))
+(mlsconstrain (process (dyntransition)) (or (dom h1 h2) (neq t2 ranged_webapp_t)))
+
+; httpd may do these at one level only.
+(mlsconstrain (process (setcurrent setsockcreate)) (or (eq l1 h1) (neq t1 httpd_t)))
+";
+
+fn with_module() -> OtherPolicy {
+    static POLICY: OnceLock<Vec<u8>> = OnceLock::new();
+    OtherPolicy::begin(POLICY.get_or_init(|| policy_with(MODULE)))
+}
+
+/// One line of the text has all of the parts.
+fn assert_line(text: &str, parts: &[&str]) {
+    assert!(
+        text.lines().any(|line| parts.iter().all(|part| line.contains(part))),
+        "{parts:?} is not in\n{text}"
+    );
+}
+
+/// As on kernels before 6.8.
+const WITHOUT_SYSTEM_CALLS: [&str; 2] =
+    ["SystemCallFilter=~lsm_set_self_attr lsm_get_self_attr", "SystemCallErrorNumber=ENOSYS"];
+
+#[test]
+fn the_start_names_the_rule_that_the_policy_lacks() {
+    let site = Site::new("lacking");
+    let _policy = with_module();
+    let start = |configuration: &str, properties: &[&str]| {
+        let told = Httpd::try_start(&site, Mpm::Event, &[], configuration, properties).err();
+        told.unwrap_or_else(|| panic!("{configuration} is accepted"))
+    };
+    site.config_file(
+        "map",
+        "a passing_webapp_t:s0\nb unbounded_webapp_t:s0\nc unreachable_webapp_t\nd ranged_webapp_t:s0\n\
+         e ranged_webapp_t:s0:c5\n",
+    );
+    let configuration = "SELinuxDomainMap @ETC@/map\n";
+    let bounds =
+        ["/map:2: ", "Operation not permitted", "the policy lacks `(typebounds httpd_t unbounded_webapp_t)`"];
+    let transition = ["/map:3: ", "`(allow httpd_t unreachable_webapp_t (process (dyntransition)))`"];
+    let range = ["/map:5: ", "ranged_webapp_t:s0:c5", "or its constraints keep a server at this range"];
+    let started = start(configuration, &[]);
+    let checked = Httpd::check(&site, Mpm::Event, &[], configuration).expect_err("httpd -t accepts it");
+    for text in [started, checked] {
+        for parts in [&bounds, &transition[..], &range] {
+            assert_line(&text, parts);
+        }
+        assert!(!text.contains("/map:1:") && !text.contains("/map:4:"), "{text}");
+    }
+    // From a shell, what can be asked without trying; of bounds, the kernel tells nobody.
+    let text = Httpd::check_from_shell(&site, Mpm::Event, &[], configuration).expect_err("it is accepted");
+    assert_line(&text, &transition);
+    assert_line(&text, &range);
+    assert!(!text.contains("/map:1:") && !text.contains("/map:4:"), "{text}");
+
+    let high = "SELinuxServerDomain *:s0-s0:c0.c1023\nSELinuxDomainVal passing_webapp_t:s0\n";
+    assert_line(&start(high, &[]), &["SEL0024", "`(allow httpd_t self (process (setcurrent)))`"]);
+    let from_above = ["SELinuxContext=system_u:system_r:httpd_t:s0-s0:c0.c1023"];
+    let text = start("SELinuxDomainVal passing_webapp_t:s0\n", &from_above);
+    assert_line(&text, &["SEL0025", "`(allow httpd_t self (process (setsockcreate)))`"]);
+    let text = start("SELinuxDomainVal unproven_webapp_t\n", &WITHOUT_SYSTEM_CALLS);
+    assert_line(&text, &["SEL0024", "`(allow unproven_webapp_t self (unix_stream_socket (create getopt)))`"]);
+    // What has no rules has nothing to lack.
+    drop(Httpd::start_as(&site, Mpm::Event, &[], "", &from_above));
+}

@@ -1,7 +1,8 @@
 //! Policies that lack something: found when the server starts, or when the policy changes under it.
 
 use crate::support::selinux::{OtherPolicy, policy_with};
-use crate::support::{Httpd, Mpm, Site};
+use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
+use crate::support::{Httpd, Mpm, Site, run};
 use std::sync::OnceLock;
 
 /// Domains each of which lacks one rule, and two constraints that cannot be seen from a list of rules.
@@ -9,6 +10,7 @@ const MODULE: &str = "
 ; Complete, and gone with this module.
 (type passing_webapp_t)
 (call webapp_domain (passing_webapp_t))
+(call webapp_cgi (passing_webapp_t))
 (call webapp_write (passing_webapp_t))
 
 (type unbounded_webapp_t)
@@ -33,7 +35,8 @@ const MODULE: &str = "
 (mlsconstrain (process (setcurrent setsockcreate)) (or (eq l1 h1) (neq t1 httpd_t)))
 ";
 
-fn with_module() -> OtherPolicy {
+/// The kernel with that module.
+pub fn with_module() -> OtherPolicy {
     static POLICY: OnceLock<Vec<u8>> = OnceLock::new();
     OtherPolicy::begin(POLICY.get_or_init(|| policy_with(MODULE)))
 }
@@ -91,4 +94,62 @@ fn the_start_names_the_rule_that_the_policy_lacks() {
     assert_line(&text, &["SEL0024", "`(allow unproven_webapp_t self (unix_stream_socket (create getopt)))`"]);
     // What has no rules has nothing to lack.
     drop(Httpd::start_as(&site, Mpm::Event, &[], "", &from_above));
+}
+
+const MAPPED: &str = "
+AddHandler lua-script .lua
+AddHandler cgi-script .cgi
+SELinuxServerDomain *:s0-s0:c0.c1023
+SELinuxDomainEnv DOMAIN
+SELinuxDomainMap @ETC@/map
+SetEnvIf X-Domain (.+) DOMAIN=$1
+Alias /private @ROOT@
+<Location /private>
+    AuthType Basic
+    AuthName test
+    AuthUserFile @ETC@/users
+    Require valid-user
+</Location>
+";
+
+#[test]
+fn contexts_are_right_without_the_system_calls_of_linux_6_8() {
+    // It fails unless both of them are unknown to the kernel.
+    let probe = "import ctypes, errno; c = ctypes.CDLL(None, use_errno=True)\n\
+                 for n in 459, 460: assert c.syscall(n, 0, 0, 0, 0) == -1 and ctypes.get_errno() == errno.ENOSYS";
+    let mut arguments = vec!["--quiet", "--collect", "--wait"];
+    for property in &WITHOUT_SYSTEM_CALLS {
+        arguments.extend(["-p", property]);
+    }
+    arguments.extend(["python3", "-c", probe]);
+    run("systemd-run", &arguments);
+
+    let site = Site::new("old-kernel");
+    site.config_file(
+        "map",
+        "foo user_webapp_t:s0:c0\nbar user_webapp_t:s0:c1\n__anonymous__ anon_webapp_t:s0\n",
+    );
+    site.file("context.lua", CONTEXT_LUA)
+        .script("context.cgi", CONTEXT_CGI)
+        .file_at("s0:c1", "bar.txt", "bar's");
+    for mpm in [Mpm::Event, Mpm::Prefork] {
+        let httpd = Httpd::start_as(&site, mpm, &["lua", "cgi"], MAPPED, &WITHOUT_SYSTEM_CALLS);
+        for (user, folder, context) in [
+            (Some("foo"), "/private", "user_webapp_t:s0:c0"),
+            (None, "", "anon_webapp_t:s0"),
+            (Some("bar"), "/private", "user_webapp_t:s0:c1"),
+        ] {
+            for page in ["context.lua", "context.cgi"] {
+                let body = httpd.get(&format!("{folder}/{page}"), user).body;
+                assert_eq!(body, format!("system_u:system_r:{context}"), "{page}");
+            }
+        }
+        assert_eq!(httpd.get("/private/bar.txt", Some("bar")).body, "bar's");
+        assert_eq!(httpd.get("/private/bar.txt", Some("foo")).status, 403);
+        httpd.audit.denial(&["scontext=system_u:system_r:user_webapp_t:s0:c0 ", "name=\"bar.txt\""]);
+        for bad in ["nosuch_t:s0", "httpd_sys_script_t:s0"] {
+            let reply = httpd.client().try_get("/context.lua", None, &[("X-Domain", bad)]).unwrap();
+            assert_eq!(reply.status, 500, "{bad}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Requests that must not be served: what the client gets, what the log says, and that nothing ran.
 
+use crate::policies::with_module;
 use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Reply, Site, run, wait_for};
 use std::fs;
@@ -188,5 +189,19 @@ fn a_request_for_which_no_thread_can_be_made_may_come_again() {
     assert_eq!(httpd.get("/page.txt", None).header("retry-after"), Some("1"));
     httpd.logged(&["SEL0201", "no thread can be made"]);
     limit("infinity");
+    assert_served(&site, &httpd, "", &[]);
+}
+
+#[test]
+fn a_context_that_leaves_the_policy_under_a_running_server_is_refused() {
+    let site = site("leaving");
+    let policy = with_module();
+    let configuration = format!("{HANDLERS}SELinuxDomainVal passing_webapp_t:s0:c1\n");
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua", "cgi"], &configuration);
+    assert_served(&site, &httpd, "", &[]);
+    policy.suspend();
+    assert_refused(&site, &httpd, "", &[], 500);
+    httpd.logged(&["SEL0101", "passing_webapp_t:s0:c1 cannot be entered", "Invalid argument"]);
+    policy.resume();
     assert_served(&site, &httpd, "", &[]);
 }

@@ -41,6 +41,8 @@ const RUN: &str = "/run/httpd-test";
 
 /// Where httpd may make files while it runs, with the label of such.
 pub fn run_folder() -> &'static str {
+    fs::create_dir_all(RUN).unwrap();
+    run("chcon", &["-t", "httpd_var_run_t", RUN]);
     RUN
 }
 
@@ -160,8 +162,7 @@ pub fn install() {
         for boolean in ["httpd_enable_cgi", "httpd_builtin_scripting"] {
             run("setsebool", &[boolean, "on"]);
         }
-        fs::create_dir_all(RUN).unwrap();
-        run("chcon", &["-t", "httpd_var_run_t", RUN]);
+        run_folder();
     });
 }
 

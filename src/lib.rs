@@ -22,8 +22,36 @@ mod httpd;
 #[cfg(not(test))]
 mod lsm;
 #[cfg(not(test))]
-mod module;
-#[cfg(not(test))]
 mod start;
 #[cfg(not(test))]
 mod worker;
+
+/// What httpd calls the module for, and when.
+#[cfg(not(test))]
+struct Hooks;
+
+#[cfg(not(test))]
+impl httpd::module::Hooks for Hooks {
+    fn register() {
+        use hooks::{CheckConfig, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
+        use httpd::hook::{self, Order};
+
+        hook::pre_config::<PreConfig>(Order::MIDDLE);
+        hook::check_config::<CheckConfig>(Order::MIDDLE);
+        hook::post_config::<PostConfig>(Order::REALLY_LAST);
+        // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
+        hook::fixups::<FirstFixups>(Order::REALLY_FIRST);
+        // After mod_dir, which takes a request to another place.
+        hook::fixups::<LastFixups>(Order::REALLY_LAST);
+        // After core's own, which serves a whole HTTP/2 connection inside of an `Upgrade:` request.
+        hook::handler::<Handler>(Order::AFTER_REALLY_FIRST);
+    }
+}
+
+/// What `LoadModule selinux_module` looks for: the one symbol that is exported.
+#[cfg(not(test))]
+#[allow(unsafe_code, reason = "an exported name is one that others could have too")]
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "httpd's convention")]
+pub static selinux_module: httpd::module::Module =
+    httpd::module::Module::new::<config::Section, Hooks, 7>(c"mod_selinux.c", &directives::TABLE);

@@ -83,7 +83,7 @@ pub fn for_each_server<C: Configuration>(main: Server<'_>, mut body: impl FnMut(
     while let Some(server) = unsafe { next.as_ref() } {
         // SAFETY: `create` or `merge` made the configuration, and in the start's one thread nobody else has it.
         unsafe {
-            let slot = ffi::ap_get_module_config(server.lookup_defaults, crate::module::record());
+            let slot = ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module::record());
             body(&mut *slot.cast::<C>());
         }
         next = server.next;

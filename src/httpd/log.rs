@@ -44,7 +44,7 @@ pub fn server(level: Level, text: &str) {
         ffi::ap_log_error_(
             SOURCE,
             0,
-            crate::module::index(),
+            crate::httpd::module::index(),
             level.number(),
             0,
             std::ptr::null(),
@@ -67,7 +67,7 @@ pub fn request(request: Request<'_>, level: Level, text: &str) {
         ffi::ap_log_rerror_(
             SOURCE,
             0,
-            crate::module::index(),
+            crate::httpd::module::index(),
             level.number(),
             0,
             request.as_ptr(),

@@ -9,6 +9,7 @@ pub mod directive;
 pub mod filter;
 pub mod hook;
 pub mod log;
+pub mod module;
 pub mod php;
 pub mod pool;
 pub mod request;

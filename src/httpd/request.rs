@@ -154,7 +154,7 @@ impl<'r> Request<'r> {
         // SAFETY: the slot holds what `create_dir_config` or `merge_dir_config` made: a `T` in a pool
         // that outlives the request, and that nobody writes to once requests are served.
         unsafe {
-            let slot = ffi::ap_get_module_config(self.get().per_dir_config, crate::module::record());
+            let slot = ffi::ap_get_module_config(self.get().per_dir_config, crate::httpd::module::record());
             &*slot.cast::<T>()
         }
     }
@@ -163,7 +163,9 @@ impl<'r> Request<'r> {
     pub fn record<T>(self) -> Option<&'r T> {
         // SAFETY: the slot is null or what `keep_record` put there, for the one type the module keeps.
         unsafe {
-            ffi::ap_get_module_config(self.get().request_config, crate::module::record()).cast::<T>().as_ref()
+            ffi::ap_get_module_config(self.get().request_config, crate::httpd::module::record())
+                .cast::<T>()
+                .as_ref()
         }
     }
 
@@ -173,7 +175,7 @@ impl<'r> Request<'r> {
         // SAFETY: the slot is this module's own.
         unsafe {
             let value = std::ptr::from_ref(kept).cast_mut().cast::<c_void>();
-            ffi::ap_set_module_config(self.get().request_config, crate::module::record(), value);
+            ffi::ap_set_module_config(self.get().request_config, crate::httpd::module::record(), value);
         }
         kept
     }
@@ -186,7 +188,7 @@ impl<'r> Request<'r> {
     /// The level up to which this module's messages about the request are written.
     pub(super) fn log_level(self) -> std::ffi::c_int {
         // SAFETY: the request is live.
-        unsafe { ffi::ap_get_request_module_loglevel(self.as_ptr(), crate::module::index()) }
+        unsafe { ffi::ap_get_request_module_loglevel(self.as_ptr(), crate::httpd::module::index()) }
     }
 
     /// Starts an internal redirect, and serves it.

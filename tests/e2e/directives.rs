@@ -13,13 +13,6 @@ const LOGGED: &str = "
 LogFormat \"%U %{SELINUX_CONTEXT}e\" context
 CustomLog @LOG@ context
 SELinuxDomainMap @ETC@/map
-Alias /private @ROOT@
-<Location /private>
-    AuthType Basic
-    AuthName test
-    AuthUserFile @ETC@/users
-    Require valid-user
-</Location>
 <Directory @ROOT@/tenant>
     AllowOverride All
 </Directory>

@@ -16,13 +16,6 @@ H2Direct on
 </VirtualHost>
 AddHandler lua-script .lua
 AddHandler cgi-script .cgi
-Alias /private @ROOT@
-<Location /private>
-    AuthType Basic
-    AuthName test
-    AuthUserFile @ETC@/users
-    Require valid-user
-</Location>
 SELinuxDomainMap @ETC@/map
 SSLSessionCache none
 ";

@@ -13,13 +13,6 @@ __anonymous__  anon_webapp_t:s0
 const CONFIGURATION: &str = "
 AddHandler lua-script .lua
 AddHandler cgi-script .cgi
-Alias /private @ROOT@
-<Location /private>
-    AuthType Basic
-    AuthName test
-    AuthUserFile @ETC@/users
-    Require valid-user
-</Location>
 SELinuxDomainMap @ETC@/map
 ";
 

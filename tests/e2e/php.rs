@@ -17,13 +17,6 @@ MaxSpareServers 1
 ServerLimit 1
 MaxRequestWorkers 1
 KeepAlive Off
-Alias /private @ROOT@
-<Location /private>
-    AuthType Basic
-    AuthName test
-    AuthUserFile @ETC@/users
-    Require valid-user
-</Location>
 Alias /server @ROOT@
 <Location /private>
     SELinuxDomainMap @ETC@/map

@@ -103,13 +103,6 @@ SELinuxServerDomain *:s0-s0:c0.c1023
 SELinuxDomainEnv DOMAIN
 SELinuxDomainMap @ETC@/map
 SetEnvIf X-Domain (.+) DOMAIN=$1
-Alias /private @ROOT@
-<Location /private>
-    AuthType Basic
-    AuthName test
-    AuthUserFile @ETC@/users
-    Require valid-user
-</Location>
 ";
 
 #[test]

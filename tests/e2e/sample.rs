@@ -9,13 +9,6 @@ use std::fs;
 const CONFIGURATION: &str = "
 AddHandler lua-script .lua
 RemoteIPHeader X-Forwarded-For
-Alias /private @ROOT@
-<Location /private>
-    AuthType Basic
-    AuthName test
-    AuthUserFile @ETC@/users
-    Require valid-user
-</Location>
 Include conf.d/mod_selinux.conf
 ";
 

@@ -16,13 +16,8 @@ fn users(site: &Site) -> String {
     );
     format!(
         "{PLACES}
-        Alias /private @ROOT@
         <Location /private>
             SELinuxDomainMap @ETC@/map
-            AuthType Basic
-            AuthName test
-            AuthUserFile @ETC@/users
-            Require valid-user
             ErrorDocument 401 /private/context.lua
             ErrorDocument 503 /private/context.lua
         </Location>"

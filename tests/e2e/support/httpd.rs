@@ -168,7 +168,8 @@ pub fn install() {
 
 impl Httpd {
     /// Starts httpd for a site, with further modules (`"lua"`) and configuration. In the configuration,
-    /// `@ROOT@` is the site's folder, `@ETC@` that of its configuration files. Panics, with what httpd
+    /// `@ROOT@` is the site's folder, `@ETC@` that of its configuration files; `/private` is the site's folder
+    /// too, for users who log in. Panics, with what httpd
     /// printed and logged, where it does not start.
     pub fn start(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> Httpd {
         Httpd::start_as(site, mpm, modules, configuration, &[])
@@ -354,7 +355,9 @@ fn configure(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> (S
     let user = unix_user();
     text += &format!(
         "User {user}\nGroup {user}\n\
-         <Directory {root}>\nOptions FollowSymLinks ExecCGI\nRequire all granted\n</Directory>\n"
+         <Directory {root}>\nOptions FollowSymLinks ExecCGI\nRequire all granted\n</Directory>\n\
+         Alias /private {root}\n<Location /private>\nAuthType Basic\nAuthName test\n\
+         AuthUserFile {etc}/users\nRequire valid-user\n</Location>\n"
     );
     text += &configuration.replace("@ROOT@", root).replace("@ETC@", etc);
     text.push('\n');

@@ -71,9 +71,6 @@ impl Setter for DomainEnv {
     const PLACE: Place = Place::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
-        if argument.is_empty() {
-            return Err("needs the name of an environment variable".to_owned());
-        }
         add_rule(directive, section, Source::Env(argument.to_owned()));
         Ok(())
     }

@@ -24,7 +24,7 @@ MaxRequestWorkers 25
 const CONTEXT: &str = "system_u:system_r:user_webapp_t:s0:c0";
 
 /// Waits for the list of attempts, so that the driver can look at the thread meanwhile, then makes them: `r PATH`
-/// opens for reading, `w PATH` for writing, neither changes anything. Says what opened.
+/// opens for reading, `w PATH` for writing, `c PATH` makes a file. Says what opened.
 const ATTEMPTS_LUA: &str = r#"
 function handle(r)
   r.content_type = "text/plain"
@@ -33,10 +33,10 @@ function handle(r)
   if not list then return 504 end
   for line in list:lines() do
     local mode, path = line:match("^(.) (.*)$")
-    local file = io.open(path, mode == "r" and "r" or "r+")
+    local file = io.open(path, ({r = "r", w = "r+", c = "w"})[mode])
     if file then
       -- A folder opens, and does not read.
-      if mode == "w" or file:read(1) then r:puts(line .. "\n") end
+      if mode ~= "r" or file:read(1) then r:puts(line .. "\n") end
       file:close()
     end
   end
@@ -54,6 +54,7 @@ while read -r mode path; do
   case $mode in
     r) ( head -c 1 <"$path" | grep -q . ) 2>&- && echo "r $path" ;;
     w) ( : <>"$path" ) 2>&- && echo "w $path" ;;
+    c) ( : >"$path" ) 2>&- && echo "c $path" ;;
   esac
 done <"@ROOT@/$QUERY_STRING"
 echo end
@@ -67,6 +68,8 @@ fn site(name: &str) -> Site {
     site.file("attempts.lua", &ATTEMPTS_LUA.replace("@ROOT@", &root))
         .script("attempts.cgi", &ATTEMPTS_CGI.replace("@ROOT@", &root))
         .file("content.txt", "content")
+        .writable("open", "s0:c0")
+        .relabel("open", "httpd_sys_content_t", "s0:c0")
         .writable("writable", "s0:c0")
         .file("own.txt", "mine");
     // By unix modes, the web server's user may write all of it.
@@ -99,7 +102,8 @@ fn tasks_in(httpd: &Httpd, context: &str) -> Vec<(String, String)> {
 }
 
 /// What only the server may do: `r PATH` and `w PATH`. `process` and `task` are those of the thread that tries.
-fn attempts(site: &Site, httpd: &Httpd, process: &str, task: &str) -> Vec<String> {
+/// `new` is the name of a file that is nowhere yet.
+fn attempts(site: &Site, httpd: &Httpd, process: &str, task: &str, new: &str) -> Vec<String> {
     let etc = site.etc().display();
     let root = site.root().display();
     let parent = httpd.main_pid();
@@ -109,6 +113,10 @@ fn attempts(site: &Site, httpd: &Httpd, process: &str, task: &str) -> Vec<String
         format!("w {etc}/users"),
         format!("r {etc}/secret.pem"),
         format!("w {root}/content.txt"),
+        // Folders that everybody may write, by unix modes.
+        format!("c /dev/shm/{new}"),
+        format!("c /run/lock/{new}"),
+        format!("c {root}/open/made"),
     ];
     let mut folders = vec!["/proc/self".to_owned(), "/proc/thread-self".to_owned()];
     for number in [process, task] {
@@ -150,10 +158,11 @@ fn try_all(site: &Site, httpd: &Httpd, page: &str, context: &str) -> (Vec<String
                 .or_else(|| now.first().filter(|_| context != CONTEXT))
                 .cloned()
         });
-        tried = attempts(site, httpd, &own.0, &own.1);
+        tried = attempts(site, httpd, &own.0, &own.1, &format!("{}{list}", site.name()));
         // One thing that the page may do, so that 'nothing opened' is not because nothing works.
         tried.push(format!("r {}/content.txt", site.root().display()));
         tried.push(format!("w {}/own.txt", site.root().display()));
+        tried.push(format!("c {}/writable/made", site.root().display()));
         site.file("list", &(tried.join("\n") + "\n"));
         fs::rename(site.root().join("list"), &file).unwrap();
         reply.join().unwrap()
@@ -166,8 +175,8 @@ fn try_all(site: &Site, httpd: &Httpd, page: &str, context: &str) -> (Vec<String
 
 /// The attempts from a confined page, each of which the kernel refuses, and from an unconfined one, where it does not.
 fn all_are_refused(site: &Site, httpd: &Httpd) {
-    let allowed =
-        [format!("r {}/content.txt", site.root().display()), format!("w {}/own.txt", site.root().display())];
+    let allowed = ["r ROOT/content.txt", "w ROOT/own.txt", "c ROOT/writable/made"]
+        .map(|attempt| attempt.replace("ROOT", site.root().to_str().unwrap()));
     for page in ["/confined/attempts.lua", "/confined/attempts.cgi"] {
         let (tried, opened) = try_all(site, httpd, page, CONTEXT);
         assert!(tried.len() > 40, "{tried:?}");
@@ -181,11 +190,15 @@ fn all_are_refused(site: &Site, httpd: &Httpd) {
     // The control: the same page, from the server's own context.
     let (tried, opened) = try_all(site, httpd, "/keep/attempts.lua", "system_u:system_r:httpd_t:s0");
     let refused: Vec<_> = tried.iter().filter(|attempt| !opened.contains(attempt)).collect();
-    for must in
-        ["r /etc/passwd", "w /proc/self/mem", "w /proc/thread-self/mem", "w /proc/thread-self/attr/current"]
-    {
+    for must in [
+        "r /etc/passwd",
+        "c /dev/shm/attack-",
+        "w /proc/self/mem",
+        "w /proc/thread-self/mem",
+        "w /proc/thread-self/attr/current",
+    ] {
         assert!(
-            opened.iter().any(|attempt| attempt == must),
+            opened.iter().any(|attempt| attempt.starts_with(must)),
             "{must} is refused to the server too: {refused:?}"
         );
     }

@@ -5,32 +5,21 @@
 //! directive does in `directives`; `worker` is the thread, `lsm` the kernel, `policy` the mapping.
 #![deny(unsafe_code)]
 
-pub mod policy;
-
-// Unit tests cover `policy`, which needs no httpd. What is below calls functions that only httpd's own
-// program has, and is tested inside it (`tests/e2e`).
-#[cfg(not(test))]
 mod config;
-#[cfg(not(test))]
 mod directives;
-#[cfg(not(test))]
 mod ffi;
-#[cfg(not(test))]
 mod hooks;
-#[cfg(not(test))]
 mod httpd;
-#[cfg(not(test))]
 mod lsm;
-#[cfg(not(test))]
 mod start;
-#[cfg(not(test))]
 mod worker;
 
+// A crate of its own: `selinux-map` and the benchmarks have it without httpd.
+use mod_selinux_policy as policy;
+
 /// What httpd calls the module for, and when.
-#[cfg(not(test))]
 struct Hooks;
 
-#[cfg(not(test))]
 impl httpd::module::Hooks for Hooks {
     fn register() {
         use hooks::{CheckConfig, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
@@ -49,7 +38,6 @@ impl httpd::module::Hooks for Hooks {
 }
 
 /// What `LoadModule selinux_module` looks for: the one symbol that is exported.
-#[cfg(not(test))]
 #[allow(unsafe_code, reason = "an exported name is one that others could have too")]
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "httpd's convention")]

@@ -3,7 +3,9 @@
 
 use crate::httpd::directive::{Configuration, Keeper};
 use crate::lsm::{self, Prepared};
-use crate::policy::{Asker, Chain, Context, DomainSpec, Map, Rule as Source, SpecError, Unmapped, Why};
+use crate::policy::{
+    Asker, Chain, CompiledMap, Context, DomainSpec, Rule as Source, SpecError, Unmapped, Why,
+};
 use std::ffi::{CStr, CString};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -26,16 +28,14 @@ impl From<DomainSpec> for Slot {
 }
 
 /// A map file, as it was read.
-#[derive(Debug)]
 pub struct MapFile {
     /// Its path, for messages.
     pub path: String,
     /// Its lines.
-    pub lines: Map<Slot>,
+    pub map: CompiledMap<Arc<[u8]>>,
 }
 
 /// One mapping directive.
-#[derive(Debug)]
 pub struct Rule {
     /// The file and line the directive stands in.
     pub location: String,
@@ -44,20 +44,23 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Each domain spec of the rule, with where it is written.
-    pub fn slots(&self) -> Vec<(String, &Slot)> {
+    /// The domain specs of the rule that are to be tried, each with where it is written, and where the context
+    /// it leads to is kept, if it is.
+    pub fn specs(&self) -> Vec<(String, DomainSpec, Option<&OnceLock<Target>>)> {
         match &self.source {
-            Source::Val(slot) => vec![(self.location.clone(), slot)],
+            Source::Val(slot) => vec![(self.location.clone(), slot.spec.clone(), Some(&slot.target))],
             Source::Env(_) => Vec::new(),
-            Source::Map(map) => {
-                map.lines.iter().map(|(line, slot)| (format!("{}:{line}", map.path), slot)).collect()
-            }
+            Source::Map(map) => map
+                .map
+                .trials()
+                .map(|found| (format!("{}:{}", map.path, found.line), found.spec, None))
+                .collect(),
         }
     }
 }
 
 /// What holds for the whole server.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Settings {
     /// `SELinuxServerDomain`, with where it stands.
     pub server_domain: OnceLock<(String, DomainSpec)>,
@@ -100,7 +103,7 @@ impl Settings {
 }
 
 /// A section's configuration, or, merged, that of a request's place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Section {
     /// The rules, in the order they are tried; `None` where there are none.
     pub rules: Option<&'static Chain<'static, Arc<Rule>>>,
@@ -142,15 +145,17 @@ pub struct Facts<'f> {
 impl Started {
     /// The context a rule leads to for a request; `None` where the rule does not match it.
     pub fn try_rule(&self, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
-        let slot = match &rule.source {
-            Source::Val(slot) => slot,
-            Source::Map(map) => match map.lines.find(&facts.asker) {
-                Some((slot, _line)) => slot,
-                None => return Ok(None),
+        match &rule.source {
+            Source::Val(slot) => slot.target.get().cloned().map(Some).ok_or(Why::Unprepared),
+            Source::Map(map) => match map.map.find(&facts.asker) {
+                Some(found) => {
+                    let context = self.resolve(found.spec).map_err(|_| Why::Unprepared)?;
+                    Ok(Some(Arc::new(Prepared::new(context.to_string()))))
+                }
+                None => Ok(None),
             },
-            Source::Env(name) => return self.try_variable(name, facts),
-        };
-        slot.target.get().cloned().map(Some).ok_or(Why::Unprepared)
+            Source::Env(name) => self.try_variable(name, facts),
+        }
     }
 
     fn try_variable(&self, name: &str, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
@@ -159,7 +164,7 @@ impl Started {
         let bad = |error| Why::BadValue { variable: name.to_owned(), error };
         let spec = DomainSpec::parse(&value.to_string_lossy()).map_err(bad)?;
         let context = self.resolve(spec).map_err(bad)?;
-        Ok(Some(Arc::new(Prepared::new(context))))
+        Ok(Some(Arc::new(Prepared::new(context.to_string()))))
     }
 
     /// The whole context of a domain spec, with translated ranges looked up.

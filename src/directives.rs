@@ -2,7 +2,7 @@
 
 use crate::config::{MapFile, Rule, Section, Settings, Slot};
 use crate::httpd::directive::{Directive, Place, Row, Setter, Table, one_argument};
-use crate::policy::{Chain, DomainSpec, Map, Rule as Source, Unmapped};
+use crate::policy::{Chain, CompiledMap, DomainSpec, Map, Rule as Source, Unmapped};
 use std::fs;
 use std::sync::Arc;
 
@@ -53,8 +53,9 @@ impl Setter for DomainMap {
             let errors: Vec<_> = errors.iter().map(|error| format!("{path}: {error}")).collect();
             errors.join("; ")
         })?;
-        let lines = lines.try_map(|_, spec| Ok::<_, String>(Slot::from(spec)))?;
-        add_rule(directive, section, Source::Map(MapFile { path, lines }));
+        let map = lines.compile().map_err(|error| format!("{path}: {error}"))?;
+        let map = CompiledMap::open(map.into()).map_err(|error| format!("{path}: {error}"))?;
+        add_rule(directive, section, Source::Map(MapFile { path, map }));
         Ok(())
     }
 }

@@ -191,7 +191,7 @@ fn resolve(request: Request<'_>, section: &Section, started: &Started, record: &
     }
     let variables: Vec<_> = record.variables.iter().map(Option::as_deref).collect();
     let facts = Facts {
-        asker: Asker { user: record.user.as_deref(), address: request.address() },
+        asker: Asker { user: record.user.as_deref(), groups: &[], address: request.address() },
         variables: &variables,
     };
     let unmapped = section.unmapped.unwrap_or_default();
@@ -201,7 +201,7 @@ fn resolve(request: Request<'_>, section: &Section, started: &Started, record: &
 fn told(decision: &Decision<Target>) -> String {
     match decision {
         Decision::Keep => "served in the server context".to_owned(),
-        Decision::Enter(target) => format!("enters {}", target.context()),
+        Decision::Enter(target) => format!("enters {target}"),
         Decision::Refuse(why) => format!("refused: {why}"),
     }
 }

@@ -34,20 +34,17 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         return Err(vec![fault.clone()]);
     }
     let (server, tried) = server_context(settings, here)?;
-    let targets = prepare(&rules, &server)?;
+    let aims = prepare(&rules, &server)?;
     if tried {
-        probe(&targets, &server)?;
+        probe(&aims, &server)?;
     } else {
-        ask_policy(&targets, &server)?;
+        ask_policy(&aims, &server)?;
     }
-    pipes(main, &rules, &targets, &server)?;
+    pipes(main, &rules, &aims, &server)?;
     if !on_first_pass() {
-        warn(&rules, &server);
-        let text = format!(
-            "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
-            rules.len(),
-            targets.len()
-        );
+        warn(&rules, &aims, &server);
+        let text =
+            format!("SEL0010: {} rules lead to {} contexts; httpd runs in {server}", rules.len(), aims.len());
         log::server(Level::Notice, &text);
     }
     let variables = rules.iter().filter_map(|rule| match &rule.source {
@@ -102,12 +99,11 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
     let server = resolve(spec.clone(), &from)
         .map_err(|error| vec![format!("SEL0021: {location}: SELinuxServerDomain {spec}: {error}")])?;
     if server != from {
-        let target = Prepared::new(server.clone());
         let objection = if is_there {
-            let refused = lsm::enter(&target).err();
+            let refused = lsm::enter(&Prepared::new(server.to_string())).err();
             refused.map(|error| format!("{error}; {}", lsm::missing_rule(&here, &server, &error)))
         } else {
-            lsm::objection(&from, &target)
+            lsm::objection(&from, &server)
         };
         if let Some(why) = objection {
             return Err(vec![format!(
@@ -118,49 +114,58 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
     Ok((server, is_there))
 }
 
-/// The distinct contexts that the rules lead to, each with the place that names it first.
-type Targets = BTreeMap<String, (String, Target)>;
+/// A context that rules lead to.
+struct Aim {
+    /// The place that names it first.
+    location: String,
+    context: Context,
+    target: Target,
+}
 
-fn prepare(rules: &[Arc<Rule>], server: &Context) -> Result<Targets, Faults> {
-    let mut targets = Targets::new();
+/// The distinct contexts that the rules lead to, by their text; of map files, a sample of each type's.
+type Aims = BTreeMap<String, Aim>;
+
+fn prepare(rules: &[Arc<Rule>], server: &Context) -> Result<Aims, Faults> {
+    let mut aims = Aims::new();
     let mut by_spec = HashMap::new();
     let mut faults = Faults::new();
     for rule in rules {
-        for (location, slot) in rule.slots() {
-            let target =
-                by_spec.entry(&slot.spec).or_insert_with(|| match resolve(slot.spec.clone(), server) {
-                    Ok(context) => {
-                        let text = context.to_string();
-                        let entry = targets.entry(text);
-                        Some(Arc::clone(
-                            &entry.or_insert_with(|| (location, Arc::new(Prepared::new(context)))).1,
-                        ))
-                    }
-                    Err(error) => {
-                        faults.push(format!("SEL0023: {location}: {}: {error}", slot.spec));
-                        None
-                    }
-                });
-            if let Some(target) = target {
-                let _ = slot.target.set(Arc::clone(target));
+        for (location, spec, place) in rule.specs() {
+            let target = by_spec.entry(spec).or_insert_with_key(|spec| match resolve(spec.clone(), server) {
+                Ok(context) => {
+                    let text = context.to_string();
+                    let aim = aims.entry(text.clone()).or_insert_with(|| Aim {
+                        location,
+                        context,
+                        target: Arc::new(Prepared::new(text)),
+                    });
+                    Some(Arc::clone(&aim.target))
+                }
+                Err(error) => {
+                    faults.push(format!("SEL0023: {location}: {spec}: {error}"));
+                    None
+                }
+            });
+            if let (Some(target), Some(place)) = (target, place) {
+                let _ = place.set(Arc::clone(target));
             }
         }
     }
-    if faults.is_empty() { Ok(targets) } else { Err(faults) }
+    if faults.is_empty() { Ok(aims) } else { Err(faults) }
 }
 
 /// Enters each context on a thread that then ends; of each type, so many.
-fn probe(targets: &Targets, server: &Context) -> Result<(), Faults> {
+fn probe(aims: &Aims, server: &Context) -> Result<(), Faults> {
     let mut trials: HashMap<&str, usize> = HashMap::new();
     let mut faults = Faults::new();
-    for (location, target) in targets.values() {
-        let trials = trials.entry(target.context().type_()).or_default();
+    for Aim { location, context, target } in aims.values() {
+        let trials = trials.entry(context.type_()).or_default();
         *trials += 1;
         if *trials > TRIALS_A_TYPE {
             continue;
         }
         if let Err(error) = lsm::probe(target) {
-            faults.push(fault(location, target.context(), server, &error));
+            faults.push(fault(location, context, server, &error));
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
@@ -173,14 +178,12 @@ fn fault(location: &str, context: &Context, server: &Context, error: &EnterError
 
 /// Whether all works that workers do through pipes of httpd's, which have its own range: one that is
 /// confined by categories may not write what stands above it, and unlike sockets, pipes cannot be made lower.
-fn pipes(main: Server<'_>, rules: &[Arc<Rule>], targets: &Targets, server: &Context) -> Result<(), Faults> {
+fn pipes(main: Server<'_>, rules: &[Arc<Rule>], aims: &Aims, server: &Context) -> Result<(), Faults> {
     let Some(range) = server.range() else { return Ok(()) };
-    let is_below = |target: &Target| {
-        target.context().type_() != server.type_() && target.context().range() != Some(range)
-    };
+    let is_below = |context: &Context| context.type_() != server.type_() && context.range() != Some(range);
     // What a variable will say is not known.
     let may_be_below = rules.iter().any(|rule| matches!(rule.source, Source::Env(_)))
-        || targets.values().any(|(_, target)| is_below(target));
+        || aims.values().any(|aim| is_below(&aim.context));
     if range.lowest() == *range || !may_be_below {
         return Ok(());
     }
@@ -196,28 +199,23 @@ fn pipes(main: Server<'_>, rules: &[Arc<Rule>], targets: &Targets, server: &Cont
 }
 
 /// Asks the policy what can be asked without being the server.
-fn ask_policy(targets: &Targets, server: &Context) -> Result<(), Faults> {
-    let faults: Faults = targets
+fn ask_policy(aims: &Aims, server: &Context) -> Result<(), Faults> {
+    let faults: Faults = aims
         .values()
-        .filter_map(|(location, target)| {
-            let why = lsm::objection(server, target)?;
-            Some(format!("SEL0024: {location}: {} cannot be entered from {server}: {why}", target.context()))
+        .filter_map(|Aim { location, context, .. }| {
+            let why = lsm::objection(server, context)?;
+            Some(format!("SEL0024: {location}: {context} cannot be entered from {server}: {why}"))
         })
         .collect();
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 /// What works, and yet may not do what the administrator thinks.
-fn warn(rules: &[Arc<Rule>], server: &Context) {
-    let keeping = rules
-        .iter()
-        .flat_map(|rule| rule.slots())
-        .find(|(_, slot)| slot.target.get().is_some_and(|target| target.context().type_() == server.type_()));
-    if let Some((location, slot)) = keeping {
+fn warn(rules: &[Arc<Rule>], aims: &Aims, server: &Context) {
+    if let Some(aim) = aims.values().find(|aim| aim.context.type_() == server.type_()) {
         let text = format!(
-            "SEL0014: {location}: {} keeps the server's type {}, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
-            slot.spec,
-            server.type_()
+            "SEL0014: {}: {} keeps the server's type, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
+            aim.location, aim.context,
         );
         log::server(Level::Warning, &text);
     }

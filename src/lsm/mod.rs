@@ -12,6 +12,7 @@ use crate::policy::Context;
 use once_cell::sync::OnceCell;
 use selinux::SecurityContext;
 use std::ffi::{CStr, CString, c_long};
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd as _;
@@ -72,9 +73,8 @@ fn parse(text: &[u8]) -> Option<Context> {
 }
 
 /// A context made ready for the kernel, so that entering it takes no allocation.
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub struct Prepared {
-    context: Context,
     text: CString,
     /// A `struct lsm_ctx` (`include/uapi/linux/lsm.h`): a head of four words, then the text.
     record: Box<[u64]>,
@@ -90,10 +90,11 @@ const HEAD_WORDS: usize = 4;
 const RECORD_WORDS: usize = HEAD_WORDS + 512;
 
 impl Prepared {
-    /// Prepares a context. Entering it is what shows whether the policy knows it.
-    pub fn new(context: Context) -> Prepared {
-        // A context's grammar has no NUL in it.
-        let text = CString::new(context.to_string()).unwrap_or_default();
+    /// Prepares a context, given as its text in normal form. Entering it is what shows whether the policy
+    /// knows it.
+    pub fn new(context: String) -> Prepared {
+        // A context's grammar has no NUL in it; the empty one cannot be entered.
+        let text = CString::new(context).unwrap_or_default();
         let bytes = text.as_bytes_with_nul();
         let words = HEAD_WORDS + bytes.len().div_ceil(8);
         let mut record = vec![0; words].into_boxed_slice();
@@ -103,17 +104,18 @@ impl Prepared {
             eight[..chunk.len()].copy_from_slice(chunk);
             *word = u64::from_ne_bytes(eight);
         }
-        Prepared { context, text, record }
+        Prepared { text, record }
     }
 
-    /// The context.
-    pub fn context(&self) -> &Context {
-        &self.context
-    }
-
-    /// Its text.
+    /// The context's text.
     pub fn text(&self) -> &CStr {
         &self.text
+    }
+}
+
+impl fmt::Display for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text.to_string_lossy())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Questions to the loaded policy and to mcstransd, at start: for a translated name, for what an
 //! administrator's `httpd -t` cannot try, and for the rule that is missing where the kernel refused.
 
-use super::{EnterError, Prepared, parse};
+use super::{EnterError, parse};
 use crate::policy::{Context, Range};
 use selinux::{SecurityClass, SecurityContext};
 use std::ffi::CString;
@@ -40,15 +40,16 @@ fn allows(subject: &Context, object: &Context, permission: &str) -> Option<bool>
 
 /// Why a server in the context `server` could not enter `target`, as far as the policy tells without
 /// trying; `None` where nothing speaks against it.
-pub fn objection(server: &Context, target: &Prepared) -> Option<String> {
-    if SecurityContext::from_c_str(&target.text, true).check() == Some(false) {
+pub fn objection(server: &Context, target: &Context) -> Option<String> {
+    let text = CString::new(target.to_string()).ok()?;
+    if SecurityContext::from_c_str(&text, true).check() == Some(false) {
         return Some(UNKNOWN.to_owned());
     }
     if allows(server, server, "setcurrent") == Some(false) {
         return Some(setcurrent(server));
     }
-    if allows(server, &target.context, "dyntransition") == Some(false) {
-        return Some(dyntransition(server, &target.context));
+    if allows(server, target, "dyntransition") == Some(false) {
+        return Some(dyntransition(server, target));
     }
     None
 }

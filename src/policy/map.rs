@@ -1,13 +1,12 @@
 //! A map file: one rule a line, `who domain[:range]`.
 //!
-//! Owns the file's grammar and which line applies to whom. It must not read files, nor know what
-//! becomes of the domain specs: the caller turns them into what it needs by [`Map::try_map`].
+//! Owns the file's grammar. It must not read files; which line decides for whom is `lookup`'s.
 
-use std::collections::HashMap;
-
+use super::compiled;
+use super::lookup::{Value, key};
 use super::quoted;
 use super::spec::{DomainSpec, SpecError};
-use super::who::{Asker, Who, WhoError};
+use super::who::{Who, WhoError};
 
 /// The longest line, in bytes. httpd's own limit for a line of configuration.
 const MAX_LINE: usize = 8192;
@@ -17,10 +16,12 @@ const MAX_ERRORS: usize = 100;
 
 /// One thing that is wrong with a map file.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("line {line}: {}{fault}", field.as_ref().map_or(String::new(), |f| format!("{f}: ")))]
+#[error("line {line}, column {column}: {}{fault}", field.as_ref().map_or(String::new(), |f| format!("{f}: ")))]
 pub struct MapError {
     /// The line, from 1.
     pub line: usize,
+    /// Where in the line it is, in characters from 1.
+    pub column: usize,
     /// The field that is wrong, made fit for a log line; `None` where it is the line as a whole.
     pub field: Option<String>,
     /// What is wrong with it.
@@ -47,8 +48,8 @@ pub enum Fault {
     NoDomain,
     /// More than two fields.
     #[error(
-        "more than two fields: write `who domain[:range]`, names without blanks, and `#` before a \
-         comment"
+        "more than two fields: write `who domain[:range]`, a name with blanks in quotes, and `#` \
+         before a comment"
     )]
     TooManyFields,
     /// `#` inside the domain.
@@ -63,27 +64,34 @@ pub enum Fault {
     /// Another line is for the same one.
     #[error("line {0} is for the same one and always applies first: take one of the two away")]
     Duplicate(usize),
+    /// More lines than a map can have.
+    #[error("there are more lines than {}: divide the map", Value::MAX_LINE)]
+    TooManyLines,
     /// The last entry of a list that was cut short.
     #[error("more errors follow: mend these {MAX_ERRORS} first")]
     More,
 }
 
-/// A map file's rules with something of type `T` per line: the domain spec when parsed, and
-/// whatever the caller makes of it later.
-///
-/// The first line in the file that applies decides, whatever its kind. Lines behind `*` never
-/// apply; they are allowed (a site may park rules there), but none may be there twice.
-#[derive(Clone, Debug)]
-pub struct Map<T> {
-    /// Line number and value of each rule, in the file's order.
-    rules: Vec<(usize, T)>,
-    /// Index into `rules` of each user's own.
-    users: HashMap<String, usize>,
-    /// All but users, ascending by index into `rules`.
-    others: Vec<(Who, usize)>,
+/// A rule of a map file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Its line in the file, from 1.
+    pub number: usize,
+    /// Who it is for.
+    pub who: Who,
+    /// The domain these are served in.
+    pub spec: DomainSpec,
 }
 
-impl Map<DomainSpec> {
+/// A map file's rules, as they were read.
+#[derive(Clone, Debug)]
+pub struct Map {
+    lines: Vec<Line>,
+    /// The key of each rule and its index in `lines`, in the order of keys.
+    keys: Vec<(Vec<u8>, usize)>,
+}
+
+impl Map {
     /// Reads a map file's text: a rule a line, fields separated by blanks or tabs, empty lines,
     /// and comments from a `#` that starts the line or follows a blank. Lines end in LF or CR LF;
     /// a byte order mark at the start is passed over.
@@ -93,140 +101,144 @@ impl Map<DomainSpec> {
     /// [`Fault::More`].
     pub fn parse(text: &[u8]) -> Result<Self, Vec<MapError>> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let mut map = Self { rules: Vec::new(), users: HashMap::new(), others: Vec::new() };
-        let mut seen = HashMap::new();
+        let mut lines = Vec::new();
         let mut errors = Vec::new();
-        for (line, text) in (1..).zip(text.split(|&b| b == b'\n')) {
-            let added = rule(text).and_then(|rule| match rule {
-                Some((text, who, domain)) => map
-                    .add(line, who, domain, &mut seen)
-                    .map_err(|first| (Some(text), Fault::Duplicate(first))),
-                None => Ok(()),
-            });
-            if let Err((field, fault)) = added {
-                if errors.len() == MAX_ERRORS {
-                    errors.push(MapError { line, field: None, fault: Fault::More });
+        for (number, text) in (1..).zip(text.split(|&b| b == b'\n')) {
+            match rule(text) {
+                Ok(Some((who, spec))) if number <= Value::MAX_LINE => lines.push(Line { number, who, spec }),
+                Ok(Some(_)) => {
+                    errors.push(MapError {
+                        line: number,
+                        column: 1,
+                        field: None,
+                        fault: Fault::TooManyLines,
+                    });
                     break;
                 }
-                errors.push(MapError { line, field: field.map(quoted), fault });
+                Ok(None) => {}
+                Err(wrong) => errors.push(wrong.in_line(number, text)),
+            }
+            if errors.len() > MAX_ERRORS {
+                break;
             }
         }
-        if errors.is_empty() { Ok(map) } else { Err(errors) }
-    }
-
-    /// Adds a rule behind the ones that are there, or gives the line that has one for the same
-    /// `who`. `seen` is where this keeps the index of each rule that is not for a user.
-    fn add(
-        &mut self,
-        line: usize,
-        who: Who,
-        domain: DomainSpec,
-        seen: &mut HashMap<Who, usize>,
-    ) -> Result<(), usize> {
-        let index = self.rules.len();
-        let first = match who {
-            Who::User(name) => *self.users.entry(name).or_insert(index),
-            other => *seen.entry(other.clone()).or_insert_with(|| {
-                self.others.push((other, index));
-                index
-            }),
-        };
-        if first != index {
-            return Err(self.rules[first].0);
+        let mut keys: Vec<_> =
+            lines.iter().enumerate().map(|(index, line)| (key(&line.who), index)).collect();
+        // Of equal keys, the first line comes first.
+        keys.sort_unstable();
+        for same in keys.chunk_by(|one, other| one.0 == other.0) {
+            for (_, index) in &same[1..] {
+                let line = &lines[*index];
+                errors.push(MapError {
+                    line: line.number,
+                    column: 1,
+                    field: Some(quoted(&line.who.to_string())),
+                    fault: Fault::Duplicate(lines[same[0].1].number),
+                });
+            }
         }
-        self.rules.push((line, domain));
-        Ok(())
+        if errors.is_empty() {
+            return Ok(Self { lines, keys });
+        }
+        errors.sort_by_key(|error| error.line);
+        if let Some(more) = errors.get_mut(MAX_ERRORS) {
+            *more = MapError { line: more.line, column: 1, field: None, fault: Fault::More };
+            errors.truncate(MAX_ERRORS + 1);
+        }
+        Err(errors)
     }
-}
 
-impl<T> Map<T> {
-    /// The value and the line of the first rule that applies to `who`. A user's own line is found
-    /// in constant time; only lines of the other kinds that stand before it are looked at.
+    /// The rules, in the file's order.
     #[must_use]
-    pub fn find(&self, who: &Asker<'_>) -> Option<(&T, usize)> {
-        let own = who.user.and_then(|name| self.users.get(name).copied());
-        let (line, value) = self
-            .others
-            .iter()
-            .take_while(|(_, index)| own.is_none_or(|own| *index < own))
-            .find_map(|(other, index)| other.matches(who).then_some(*index))
-            .or(own)
-            .map(|index| &self.rules[index])?;
-        Some((value, *line))
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
     }
 
-    /// Line and value of each rule, in the file's order.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.rules.iter().map(|(line, value)| (*line, value))
+    /// Whether a rule is for a group.
+    #[must_use]
+    pub fn has_groups(&self) -> bool {
+        self.lines.iter().any(|line| matches!(line.who, Who::Group(_)))
     }
 
-    /// The same rules with what `f` makes of each line's value.
+    /// The compiled form, for [`CompiledMap::open`](compiled::CompiledMap::open).
     ///
     /// # Errors
-    /// The first error of `f`.
-    pub fn try_map<U, E>(self, mut f: impl FnMut(usize, T) -> Result<U, E>) -> Result<Map<U>, E> {
-        let Self { rules, users, others } = self;
-        let rules =
-            rules.into_iter().map(|(line, value)| Ok((line, f(line, value)?))).collect::<Result<_, E>>()?;
-        Ok(Map { rules, users, others })
-    }
-
-    /// How many rules there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.rules.len()
-    }
-
-    /// Whether there are none, so that the map applies to nobody.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+    /// [`compiled::CompileError`] where there are more different types or ranges than that form holds.
+    pub fn compile(&self) -> Result<Vec<u8>, compiled::CompileError> {
+        compiled::compile(self.keys.iter().map(|(key, index)| (key.as_slice(), &self.lines[*index])))
     }
 }
 
-/// What is wrong with a line, and the field it is wrong in.
-type Wrong<'t> = (Option<&'t str>, Fault);
+/// What is wrong with a line.
+struct Wrong<'t> {
+    /// Where, in bytes.
+    at: usize,
+    field: Option<&'t str>,
+    fault: Fault,
+}
 
-/// The rule in a line, with the text that says who it is for; `None` where there is none.
-fn rule(line: &[u8]) -> Result<Option<(&str, Who, DomainSpec)>, Wrong<'_>> {
-    let whole = |fault| (None, fault);
+impl Wrong<'_> {
+    fn in_line(self, number: usize, line: &[u8]) -> MapError {
+        let before = String::from_utf8_lossy(&line[..self.at]).chars().count();
+        MapError { line: number, column: before + 1, field: self.field.map(quoted), fault: self.fault }
+    }
+}
+
+/// The rule in a line; `None` where there is none.
+fn rule(line: &[u8]) -> Result<Option<(Who, DomainSpec)>, Wrong<'_>> {
+    let whole = |at, fault| Wrong { at, field: None, fault };
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > MAX_LINE {
-        return Err(whole(Fault::TooLong(line.len())));
+        return Err(whole(0, Fault::TooLong(line.len())));
     }
-    let line = str::from_utf8(line).map_err(|_| whole(Fault::Encoding))?;
-    if let Some(c) = line.chars().find(|&c| c.is_control() && c != '\t') {
-        return Err(whole(Fault::Control(c.into())));
+    let line = str::from_utf8(line).map_err(|error| whole(error.valid_up_to(), Fault::Encoding))?;
+    if let Some((at, c)) = line.char_indices().find(|&(_, c)| c.is_control() && c != '\t') {
+        return Err(whole(at, Fault::Control(c.into())));
     }
     if line.ends_with('\\') {
-        return Err(whole(Fault::Continued));
+        return Err(whole(line.len() - 1, Fault::Continued));
     }
-    let mut fields = uncommented(line).split([' ', '\t']).filter(|field| !field.is_empty());
-    let Some(who_text) = fields.next() else {
+    let mut rest = line;
+    let Some((at, who_text)) = field(line, &mut rest) else {
         return Ok(None);
     };
-    let in_who = |fault| (Some(who_text), fault);
-    // Before the number of fields: `@group` lines and quoted names may have more than two.
+    let in_who = |fault| Wrong { at, field: Some(who_text), fault };
     let who = Who::parse(who_text).map_err(|error| in_who(Fault::Who(error)))?;
-    let domain_text = fields.next().ok_or_else(|| in_who(Fault::NoDomain))?;
-    if let Some(more) = fields.next() {
-        return Err((Some(more), Fault::TooManyFields));
+    let (at, domain_text) = field(line, &mut rest).ok_or_else(|| in_who(Fault::NoDomain))?;
+    if let Some((at, more)) = field(line, &mut rest) {
+        return Err(Wrong { at, field: Some(more), fault: Fault::TooManyFields });
     }
-    let domain = DomainSpec::parse(domain_text).map_err(|error| {
+    let spec = DomainSpec::parse(domain_text).map_err(|error| {
         let fault = if domain_text.contains('#') { Fault::Comment } else { Fault::Domain(error) };
-        (Some(domain_text), fault)
+        Wrong { at, field: Some(domain_text), fault }
     })?;
-    Ok(Some((who_text, who, domain)))
+    Ok(Some((who, spec)))
 }
 
-/// `line` without its comment. A `#` inside a field belongs to it: names may have one.
-fn uncommented(line: &str) -> &str {
-    let comment = line
-        .bytes()
-        .enumerate()
-        .position(|(at, b)| b == b'#' && (at == 0 || b" \t".contains(&line.as_bytes()[at - 1])));
-    &line[..comment.unwrap_or(line.len())]
+/// Takes the next field off `rest`, the end of `line`, and gives it with where it is in there; `None`
+/// where only blanks or a comment are left. A `#` inside a field belongs to it, and so do blanks
+/// between quotes.
+fn field<'t>(line: &str, rest: &mut &'t str) -> Option<(usize, &'t str)> {
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let text = rest.trim_start_matches(BLANKS);
+    if text.is_empty() || text.starts_with('#') {
+        return None;
+    }
+    let quote = if text.starts_with('@') { 1 } else { 0 };
+    let closed = text[quote..].strip_prefix('"').map_or(0, |inner| {
+        let mut escaped = false;
+        let end = inner.find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        end.map_or(text.len(), |end| quote + 1 + end)
+    });
+    let end = text[closed..].find(BLANKS).map_or(text.len(), |end| closed + end);
+    let (field, behind) = text.split_at(end);
+    *rest = behind;
+    Some((line.len() - text.len(), field))
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

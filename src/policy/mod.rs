@@ -7,17 +7,23 @@
 #![forbid(unsafe_code)]
 
 mod chain;
+mod compiled;
+mod container;
 mod context;
 mod decision;
+mod groups;
+mod lookup;
 mod map;
 mod range;
 mod spec;
 mod who;
 
 pub use chain::{Chain, Iter};
+pub use compiled::{CompileError, CompiledError, CompiledMap, Found, ResolvedMap};
 pub use context::{Context, ContextError};
 pub use decision::{Decision, Rule, Unmapped, Why, decide};
-pub use map::{Fault, Map, MapError};
+pub use groups::{GroupError, GroupFault, GroupFile, Groups};
+pub use map::{Fault, Line, Map, MapError};
 pub use range::{Range, RangeError};
 pub use spec::{DomainSpec, SpecError};
 pub use who::{Asker, Network, Who, WhoError};

@@ -70,6 +70,13 @@ impl Range {
         Self { low: Level { sensitivity: self.low.sensitivity, categories: Vec::new() }, high: None }
     }
 
+    /// The highest category in it; `None` where it has none.
+    #[must_use]
+    pub fn highest_category(&self) -> Option<u16> {
+        let levels = [Some(&self.low), self.high.as_ref()];
+        levels.into_iter().flatten().filter_map(|level| level.categories.last()).map(|run| run.1).max()
+    }
+
     /// Whether `text` starts as a raw range does (`s` and a digit), and so must be one: a name
     /// given by mcstransd never does.
     #[must_use]

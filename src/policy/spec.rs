@@ -127,6 +127,27 @@ impl DomainSpec {
         }
     }
 
+    /// The two parts, as they are written: `*`, a type or `user:role:type`, and the range, if any.
+    #[must_use]
+    pub fn parts(&self) -> (String, Option<String>) {
+        let range = match &self.range {
+            RangePart::Unwritten => None,
+            RangePart::Raw(range) => Some(range.to_string()),
+            RangePart::Name(name) => Some(name.clone()),
+        };
+        let base = Self { base: self.base.clone(), range: RangePart::Unwritten };
+        (base.to_string(), range)
+    }
+
+    /// The raw range, where one is written.
+    #[must_use]
+    pub fn raw_range(&self) -> Option<&Range> {
+        match &self.range {
+            RangePart::Raw(range) => Some(range),
+            RangePart::Unwritten | RangePart::Name(_) => None,
+        }
+    }
+
     /// This spec with `range` for its range: the place where a translated one is replaced.
     #[must_use]
     pub fn with_raw_range(self, range: Range) -> Self {

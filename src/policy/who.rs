@@ -6,6 +6,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use unicode_security::MixedScript as _;
+
 use super::quoted;
 
 const ANONYMOUS: &str = "__anonymous__";
@@ -15,13 +17,13 @@ const ANYONE: &str = "*";
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WhoError {
     /// Nothing is there.
-    #[error("nobody is named: write a user, an address, a network, __anonymous__ or *")]
+    #[error("nobody is named: write a user, @group, an address, a network, __anonymous__ or *")]
     Empty,
-    /// `@group`.
-    #[error("lines for groups (@group) are not supported by this version: write a line for each user")]
-    Group,
-    /// A quote at the start.
-    #[error("{0} starts with a quote, which would be part of the name: write the name bare")]
+    /// A colon in a group's name.
+    #[error("{0} has a colon in it, and a group's name in a group file ends at the first: take it away")]
+    GroupColon(String),
+    /// A quote that is not the whole name's first and last.
+    #[error("{0} has a quote in it: put quotes around all of the name, as in \"foo bar\" or @\"web staff\"")]
     Quote(String),
     /// `__anonymous__` in other letters.
     #[error("{0} would be a user of that name: write __anonymous__ in lower case")]
@@ -29,6 +31,12 @@ pub enum WhoError {
     /// A character that cannot be seen, or looks like the blank between fields.
     #[error("{0} has the invisible character U+{1:04X} in it: take it away")]
     Invisible(String, u32),
+    /// Letters of several scripts, such as a Cyrillic one among Latin ones.
+    #[error(
+        "{0} mixes letters of several scripts, some of which look like others: write it in one \
+         script, or in quotes if it is meant"
+    )]
+    MixedScripts(String),
     /// It looks like an address and is none.
     #[error(
         "{0} is neither an address nor a network: write all of the address, as in 192.0.2.7 or \
@@ -48,6 +56,8 @@ pub enum WhoError {
 pub struct Asker<'a> {
     /// The authenticated user; `None` where nobody has authenticated.
     pub user: Option<&'a str>,
+    /// The groups this user is in, by the group file of the request's place.
+    pub groups: &'a [&'a str],
     /// The client's address; `None` where there is none (a Unix socket) and no network matches.
     pub address: Option<IpAddr>,
 }
@@ -57,6 +67,9 @@ pub struct Asker<'a> {
 pub enum Who {
     /// The authenticated user of exactly this name.
     User(String),
+    /// `@group`: an authenticated user in the group of this name, in lower case as far as it is
+    /// ASCII: httpd compares group names so (`apr_table_get` in mod_authz_groupfile).
+    Group(String),
     /// `__anonymous__`: no user has authenticated.
     Anonymous,
     /// `*`: whoever it is.
@@ -66,9 +79,12 @@ pub enum Who {
 }
 
 impl Who {
-    /// Reads `*`, `__anonymous__`, an address, a network, or else the name of a user. A text that
-    /// looks like an address must be one, so that a mistyped network does not become the name of
-    /// a user whom nobody is.
+    /// Reads `*`, `__anonymous__`, an address, a network, `@group`, or else the name of a user. A
+    /// text that looks like an address must be one, so that a mistyped network does not become the
+    /// name of a user whom nobody is.
+    ///
+    /// A name in quotes (`"foo bar"`, `@"web staff"`; `\"` and `\\` inside) is taken as it is: it
+    /// may have blanks in it, be called `*`, or look like an address.
     ///
     /// # Errors
     /// [`WhoError`] where the text is none of these, or could be mistaken for another.
@@ -77,18 +93,29 @@ impl Who {
             "" => return Err(WhoError::Empty),
             ANYONE => return Ok(Self::Anyone),
             ANONYMOUS => return Ok(Self::Anonymous),
-            _ if text.starts_with('@') => return Err(WhoError::Group),
-            _ if text.starts_with(['"', '\'']) => return Err(WhoError::Quote(quoted(text))),
             _ if text.eq_ignore_ascii_case(ANONYMOUS) => return Err(WhoError::Case(quoted(text))),
             _ => {}
         }
-        if let Some(c) = text.chars().find(|&c| is_invisible(c)) {
-            return Err(WhoError::Invisible(quoted(text), c.into()));
+        let (is_group, text) = match text.strip_prefix('@') {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        let name = match text.strip_prefix('"') {
+            Some(rest) => unquoted(rest).ok_or_else(|| WhoError::Quote(quoted(text)))?,
+            None if text.starts_with('\'') => return Err(WhoError::Quote(quoted(text))),
+            None if !is_group && looks_like_address(text) => return Network::parse(text).map(Self::Net),
+            None if !text.is_single_script() => return Err(WhoError::MixedScripts(quoted(text))),
+            None => text.to_owned(),
+        };
+        if let Some(c) = name.chars().find(|&c| is_invisible(c) && (c != ' ' || !text.starts_with('"'))) {
+            return Err(WhoError::Invisible(quoted(&name), c.into()));
         }
-        if looks_like_address(text) {
-            return Network::parse(text).map(Self::Net);
+        match is_group {
+            _ if name.is_empty() => Err(WhoError::Empty),
+            true if name.contains(':') => Err(WhoError::GroupColon(quoted(&name))),
+            true => Ok(Self::Group(name.to_ascii_lowercase())),
+            false => Ok(Self::User(name)),
         }
-        Ok(Self::User(text.to_owned()))
     }
 
     /// Whether a line for `self` applies to `asker`. A user who is *called* `*` or
@@ -97,6 +124,9 @@ impl Who {
     pub fn matches(&self, asker: &Asker<'_>) -> bool {
         match self {
             Self::User(name) => asker.user == Some(name),
+            Self::Group(name) => {
+                asker.user.is_some() && asker.groups.iter().any(|group| group.eq_ignore_ascii_case(name))
+            }
             Self::Anonymous => asker.user.is_none(),
             Self::Anyone => true,
             Self::Net(network) => asker.address.is_some_and(|address| network.contains(address)),
@@ -108,12 +138,40 @@ impl fmt::Display for Who {
     /// As a map file has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::User(name) => f.write_str(name),
+            Self::User(name) if !name.starts_with('#') && Self::parse(name).as_ref() == Ok(self) => {
+                f.write_str(name)
+            }
+            Self::User(name) => write_quoted(f, name),
+            Self::Group(name) => {
+                f.write_str("@")?;
+                if Self::parse(&format!("@{name}")).as_ref() == Ok(self) {
+                    f.write_str(name)
+                } else {
+                    write_quoted(f, name)
+                }
+            }
             Self::Anonymous => f.write_str(ANONYMOUS),
             Self::Anyone => f.write_str(ANYONE),
             Self::Net(network) => write!(f, "{network}"),
         }
     }
+}
+
+/// The name in a text behind its opening quote; `None` where the closing one is not the text's end.
+fn unquoted(text: &str) -> Option<String> {
+    let mut name = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    loop {
+        match chars.next()? {
+            '"' => return chars.as_str().is_empty().then_some(name),
+            '\\' => name.push(chars.next().filter(|c| matches!(c, '"' | '\\'))?),
+            c => name.push(c),
+        }
+    }
+}
+
+fn write_quoted(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    write!(f, "\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// An address and the number of its leading bits that count; the others are zero. An IPv4-mapped
@@ -157,6 +215,26 @@ impl Network {
             Some(prefix) => Self { address: canonical, prefix },
             None => Self { address, prefix },
         })
+    }
+
+    /// The network that holds `address` and has a prefix this long; `None` where addresses of its
+    /// kind are shorter. An IPv4-mapped IPv6 address is the IPv4 address in it.
+    #[must_use]
+    pub fn around(address: IpAddr, prefix: u8) -> Option<Self> {
+        let address = address.to_canonical();
+        (prefix <= width(address)).then(|| Self { address: masked(address, prefix), prefix })
+    }
+
+    /// The first address.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many leading bits count.
+    #[must_use]
+    pub fn prefix(&self) -> u8 {
+        self.prefix
     }
 
     /// Whether `address` is in this network. An IPv4-mapped IPv6 address is the IPv4 address in
@@ -240,6 +318,8 @@ pub(super) mod tests {
             Just(ANONYMOUS.to_owned()),
             "[a-c]{1,2}",
             "\\p{Greek}{1,3}",
+            "@[a-cA-C]{1,2}",
+            "@?\"([a-c @*.#]|\\\\\"){1,3}\"",
             (address(), prop_oneof![Just(0_u8), 0_u8..=128]).prop_map(|(address, prefix)| {
                 let prefix = prefix.min(width(address));
                 format!("{}/{prefix}", masked(address, prefix))
@@ -314,12 +394,37 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn quotes_take_a_name_as_it_is() {
+        for (text, name) in [
+            ("\"foo bar\"", "foo bar"),
+            ("\"*\"", "*"),
+            ("\"192.0.2.7\"", "192.0.2.7"),
+            ("\"@staff\"", "@staff"),
+            (r#""a\"b\\""#, r#"a"b\"#),
+            ("\"\u{430}dmin\"", "\u{430}dmin"),
+            ("\"#a\"", "#a"),
+        ] {
+            let who = Who::User(name.to_owned());
+            assert_eq!(Who::parse(text), Ok(who.clone()), "{text}");
+            assert_eq!(Who::parse(&who.to_string()), Ok(who), "{text}");
+        }
+        assert_eq!(Who::parse("\"foo\"").unwrap().to_string(), "foo");
+        assert_eq!(Who::User("#a".to_owned()).to_string(), "\"#a\"");
+        assert_eq!(Who::parse("@\"Web Staff\""), Ok(Who::Group("web staff".to_owned())));
+    }
+
+    #[test]
     fn refuses_what_would_match_nobody() {
         let message = |text| Who::parse(text).unwrap_err().to_string();
         assert_eq!(Who::parse(""), Err(WhoError::Empty));
-        assert_eq!(Who::parse("@staff"), Err(WhoError::Group));
+        assert_eq!(Who::parse("@"), Err(WhoError::Empty));
+        assert_eq!(Who::parse("\"\""), Err(WhoError::Empty));
+        assert!(matches!(Who::parse("@a:b"), Err(WhoError::GroupColon(_))));
+        assert!(matches!(Who::parse("\u{430}dmin"), Err(WhoError::MixedScripts(_))));
         assert!(matches!(Who::parse("__Anonymous__"), Err(WhoError::Case(_))));
-        assert!(matches!(Who::parse("\"foo\""), Err(WhoError::Quote(_))));
+        for wrong in ["\"foo", "\"foo\"x", "'foo'", "\"a\\b\"", "@\"foo"] {
+            assert!(matches!(Who::parse(wrong), Err(WhoError::Quote(_))), "{wrong}");
+        }
         for invisible in ["foo\u{a0}", "f\u{200b}oo", "foo\u{202e}", "\u{feff}foo", "f\too", "f\0"] {
             assert!(matches!(Who::parse(invisible), Err(WhoError::Invisible(..))), "{invisible:?}");
         }

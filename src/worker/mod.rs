@@ -60,7 +60,7 @@ pub fn is_worker() -> bool {
 
 /// Whether this thread is a worker in the context of `target`, and so the right place for it.
 pub fn is_at(target: &Target) -> bool {
-    current().is_some_and(|job| job.target.context() == target.context())
+    current().is_some_and(|job| job.target == *target)
 }
 
 /// Serves a request on a fresh worker in the context of `target`, and waits for its end.
@@ -221,7 +221,7 @@ impl Job {
         boundary::guard(false, || {
             let request = self.ticket.redeem();
             if let Err(error) = lsm::enter(&self.target) {
-                let context = self.target.context();
+                let context = &self.target;
                 log::request(
                     request,
                     Level::Error,

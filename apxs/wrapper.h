@@ -1,5 +1,6 @@
 /* The headers that bindgen translates; what is taken from them is listed in build.rs. */
 #include <ap_config.h>
+#include <ap_listen.h>
 #include <ap_mpm.h>
 #include <apr_optional.h>
 #include <apr_portable.h>
@@ -13,5 +14,6 @@
 #include <http_request.h>
 #include <httpd.h>
 #include <mod_include.h>
+#include <unixd.h>
 #include <util_filter.h>
 #include <mpm_common.h>

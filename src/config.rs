@@ -1,13 +1,14 @@
 //! The configuration in memory: rules as directives made them, sections merged, and, once the server
 //! has started, the context each rule leads to, ready to enter.
 
+use crate::aims::{Written, resolve};
 use crate::httpd::directive::{Configuration, Keeper};
-use crate::lsm::{self, Prepared};
-use crate::policy::{
-    Asker, Chain, CompiledMap, Context, DomainSpec, Rule as Source, SpecError, Unmapped, Why,
-};
+use crate::lsm::Prepared;
+use crate::maps::{Maps, PublishedFile, Sources};
+use crate::policy::{Asker, Chain, CompiledError, Context, DomainSpec, Rule as Source, Unmapped, Why};
+use once_cell::sync::OnceCell;
 use std::ffi::{CStr, CString};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A context to serve requests in. Requests with the same one share it.
 pub type Target = Arc<Prepared>;
@@ -27,34 +28,20 @@ impl From<DomainSpec> for Slot {
     }
 }
 
-/// A map file, as it was read.
-pub struct MapFile {
-    /// Its path, for messages.
-    pub path: String,
-    /// Its lines.
-    pub map: CompiledMap<Arc<[u8]>>,
-}
-
 /// One mapping directive.
 pub struct Rule {
     /// The file and line the directive stands in.
     pub location: String,
-    /// Where the domain comes from.
-    pub source: Source<Slot, MapFile>,
+    /// Where the domain comes from. A map is known by its number among the files that rules read.
+    pub source: Source<Slot, usize>,
 }
 
 impl Rule {
-    /// The domain specs of the rule that are to be tried, each with where it is written, and where the context
-    /// it leads to is kept, if it is.
-    pub fn specs(&self) -> Vec<(String, DomainSpec, Option<&OnceLock<Target>>)> {
+    /// The domain spec of the rule, where it has one of its own.
+    pub fn spec(&self) -> Option<Written<'_>> {
         match &self.source {
-            Source::Val(slot) => vec![(self.location.clone(), slot.spec.clone(), Some(&slot.target))],
-            Source::Env(_) => Vec::new(),
-            Source::Map(map) => map
-                .map
-                .trials()
-                .map(|found| (format!("{}:{}", map.path, found.line), found.spec, None))
-                .collect(),
+            Source::Val(slot) => Some((self.location.clone(), slot.spec.clone(), Some(&slot.target))),
+            Source::Env(_) | Source::Map(_) => None,
         }
     }
 }
@@ -68,10 +55,14 @@ pub struct Settings {
     pub required: OnceLock<bool>,
     /// The rules of all sections.
     pub rules: Mutex<Vec<Arc<Rule>>>,
+    /// The files that rules read.
+    pub sources: Mutex<Sources>,
     /// Why listening sockets are above what workers may write to, where they are.
     pub socket_fault: OnceLock<String>,
     /// Set when the server has started: what requests are decided by.
     pub started: OnceLock<Started>,
+    /// The files, published for children; set where httpd is about to serve.
+    pub maps: OnceCell<Maps>,
 }
 
 /// What the server's start found.
@@ -83,6 +74,8 @@ pub struct Started {
     pub variables: Vec<CString>,
     /// Whether CGI scripts would run in mod_cgid's daemon, which is not confined.
     pub cgi_daemon: bool,
+    /// Whether contexts below httpd's range would not work (SEL0026).
+    pub only_own_range: bool,
 }
 
 impl Settings {
@@ -96,6 +89,11 @@ impl Settings {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The files that rules read.
+    pub fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds a rule.
     pub fn add(&self, rule: Arc<Rule>) {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
@@ -107,6 +105,8 @@ impl Settings {
 pub struct Section {
     /// The rules, in the order they are tried; `None` where there are none.
     pub rules: Option<&'static Chain<'static, Arc<Rule>>>,
+    /// The number of `AuthGroupFile` among the files that rules read.
+    pub group_file: Option<usize>,
     /// The whole server's settings; set wherever there are rules.
     pub settings: Option<&'static Settings>,
     /// `SELinuxUnmapped`.
@@ -117,7 +117,7 @@ pub struct Section {
 
 impl Configuration for Section {
     fn unset() -> Section {
-        Section { rules: None, settings: None, unmapped: None, allow_caches: None }
+        Section { rules: None, group_file: None, settings: None, unmapped: None, allow_caches: None }
     }
 
     fn merged_into(&self, outer: &Section, keeper: Keeper<'_>) -> Section {
@@ -127,6 +127,7 @@ impl Configuration for Section {
         };
         Section {
             rules,
+            group_file: self.group_file.or(outer.group_file),
             settings: self.settings.or(outer.settings),
             unmapped: self.unmapped.or(outer.unmapped),
             allow_caches: self.allow_caches.or(outer.allow_caches),
@@ -140,6 +141,10 @@ pub struct Facts<'f> {
     pub asker: Asker<'f>,
     /// The value of each of `Started::variables`.
     pub variables: &'f [Option<&'f CStr>],
+    /// The published files.
+    pub maps: Option<&'f Maps>,
+    /// The number of the group file for the request's place.
+    pub group_file: Option<usize>,
 }
 
 impl Started {
@@ -147,13 +152,7 @@ impl Started {
     pub fn try_rule(&self, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
         match &rule.source {
             Source::Val(slot) => slot.target.get().cloned().map(Some).ok_or(Why::Unprepared),
-            Source::Map(map) => match map.map.find(&facts.asker) {
-                Some(found) => {
-                    let context = self.resolve(found.spec).map_err(|_| Why::Unprepared)?;
-                    Ok(Some(Arc::new(Prepared::new(context.to_string()))))
-                }
-                None => Ok(None),
-            },
+            Source::Map(number) => try_map(*number, facts),
             Source::Env(name) => self.try_variable(name, facts),
         }
     }
@@ -163,23 +162,27 @@ impl Started {
         let Some(value) = index.and_then(|index| *facts.variables.get(index)?) else { return Ok(None) };
         let bad = |error| Why::BadValue { variable: name.to_owned(), error };
         let spec = DomainSpec::parse(&value.to_string_lossy()).map_err(bad)?;
-        let context = self.resolve(spec).map_err(bad)?;
+        let server = self.server.as_ref().ok_or(Why::Unprepared)?;
+        let context = resolve(spec, server).map_err(bad)?;
         Ok(Some(Arc::new(Prepared::new(context.to_string()))))
-    }
-
-    /// The whole context of a domain spec, with translated ranges looked up.
-    pub fn resolve(&self, spec: DomainSpec) -> Result<Context, SpecError> {
-        let server = self.server.as_ref().expect("specs are resolved where SELinux is on");
-        resolve(spec, server)
     }
 }
 
-/// The whole context of a domain spec for a server in the context `server`.
-pub fn resolve(spec: DomainSpec, server: &Context) -> Result<Context, SpecError> {
-    let range = spec.translated_range().and_then(|name| lsm::translate_range(server, name));
-    let spec = match range {
-        Some(range) => spec.with_raw_range(range),
-        None => spec,
-    };
-    spec.resolve(server)
+/// The context that a map leads to for a request.
+fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
+    let maps = facts.maps.ok_or(Why::Unprepared)?;
+    let published = maps.current(number).ok_or(Why::Unprepared)?;
+    let PublishedFile::Map(map) = &published.file else { return Err(Why::Unprepared) };
+    let bad = |error: CompiledError| Why::BadFile(error);
+    let mut asker = facts.asker;
+    let (group_file, groups);
+    if let Some(user) = asker.user.filter(|_| map.has_groups()) {
+        let number = facts.group_file.ok_or(Why::NoGroupFile)?;
+        group_file = maps.current(number).ok_or(Why::Unprepared)?;
+        let PublishedFile::Groups(file) = &group_file.file else { return Err(Why::Unprepared) };
+        groups = file.groups(user).map_err(bad)?;
+        asker.groups = &groups;
+    }
+    let found = map.find(&asker).map_err(bad)?;
+    Ok(found.map(|(_, context)| Arc::new(Prepared::new(context))))
 }

@@ -1,14 +1,22 @@
 //! The directives: each a row of the table, and a setter.
 
-use crate::config::{MapFile, Rule, Section, Settings, Slot};
+use crate::config::{self, Section, Settings, Slot};
 use crate::httpd::directive::{Directive, Place, Row, Setter, Table, one_argument};
-use crate::policy::{Chain, CompiledMap, DomainSpec, Map, Rule as Source, Unmapped};
-use std::fs;
+use crate::maps::{Kind, Source};
+use crate::policy::{Chain, DomainSpec, Rule, Unmapped};
 use std::sync::Arc;
 
 /// All directives of the module.
-pub static TABLE: Table<7> =
-    Table::new([SERVER_DOMAIN, DOMAIN_MAP, DOMAIN_ENV, DOMAIN_VAL, UNMAPPED, ALLOW_CACHES, REQUIRED]);
+pub static TABLE: Table<8> = Table::new([
+    SERVER_DOMAIN,
+    DOMAIN_MAP,
+    GROUP_FILE,
+    DOMAIN_ENV,
+    DOMAIN_VAL,
+    UNMAPPED,
+    ALLOW_CACHES,
+    REQUIRED,
+]);
 
 type SectionRow = Row<Section>;
 
@@ -32,7 +40,7 @@ impl Setter for ServerDomain {
 
 const DOMAIN_MAP: SectionRow = one_argument::<DomainMap>(
     c"SELinuxDomainMap",
-    c"a map file: on each line a user, an address or network, __anonymous__ or *, and a domain (type[:range])",
+    c"[txt:|fst:]file: on each line a user, @group, an address or network, __anonymous__ or *, and a domain (type[:range])",
 );
 
 struct DomainMap;
@@ -42,20 +50,43 @@ impl Setter for DomainMap {
     const PLACE: Place = Place::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
-        if argument.starts_with("fst:") {
-            return Err("compiled maps (fst:) are not in this version: name the text file".to_owned());
+        let (kind, name) = match argument.split_once(':') {
+            Some(("fst", name)) => (Kind::Compiled, name),
+            Some(("txt", name)) => (Kind::Text, name),
+            _ => (Kind::Text, argument),
+        };
+        let number = source(directive, kind, name)?;
+        if let Some(Err(faults)) = &Settings::of(directive.keeper()).sources().all()[number].result {
+            return Err(faults.join("; "));
         }
-        let name = argument.strip_prefix("txt:").unwrap_or(argument);
-        let path = directive.path(name).ok_or_else(|| format!("{name} is no path"))?;
-        let text = fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-        let path = path.display().to_string();
-        let lines = Map::parse(&text).map_err(|errors| {
-            let errors: Vec<_> = errors.iter().map(|error| format!("{path}: {error}")).collect();
-            errors.join("; ")
-        })?;
-        let map = lines.compile().map_err(|error| format!("{path}: {error}"))?;
-        let map = CompiledMap::open(map.into()).map_err(|error| format!("{path}: {error}"))?;
-        add_rule(directive, section, Source::Map(MapFile { path, map }));
+        add_rule(directive, section, Rule::Map(number));
+        Ok(())
+    }
+}
+
+/// The number of a file that rules read, read now.
+fn source(directive: &Directive<'_>, kind: Kind, name: &str) -> Result<usize, String> {
+    let path = directive.path(name).ok_or_else(|| format!("{name} is no path"))?;
+    Ok(Settings::of(directive.keeper()).sources().number(Source { kind, path }))
+}
+
+const GROUP_FILE: SectionRow = one_argument::<GroupFile>(
+    c"AuthGroupFile",
+    c"mod_authz_groupfile's: lines for groups (@group) in maps go by the same file",
+);
+
+/// httpd gives a directive to every module that has it.
+struct GroupFile;
+
+impl Setter for GroupFile {
+    type Configuration = Section;
+    const PLACE: Place = Place::AuthConfig;
+
+    fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+        // Whoever writes `.htaccess` must not choose a label: of group files, only the administrator's counts.
+        if !directive.is_in_htaccess() {
+            section.group_file = Some(source(directive, Kind::Groups, argument)?);
+        }
         Ok(())
     }
 }
@@ -72,7 +103,7 @@ impl Setter for DomainEnv {
     const PLACE: Place = Place::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
-        add_rule(directive, section, Source::Env(argument.to_owned()));
+        add_rule(directive, section, Rule::Env(argument.to_owned()));
         Ok(())
     }
 }
@@ -87,7 +118,7 @@ impl Setter for DomainVal {
     const PLACE: Place = Place::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
-        add_rule(directive, section, Source::Val(Slot::from(domain(argument)?)));
+        add_rule(directive, section, Rule::Val(Slot::from(domain(argument)?)));
         Ok(())
     }
 }
@@ -160,10 +191,10 @@ fn flag(argument: &str) -> Result<bool, String> {
 }
 
 /// Puts a rule behind the section's others.
-fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Source<Slot, MapFile>) {
+fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Rule<Slot, usize>) {
     let keeper = directive.keeper();
     let settings = Settings::of(keeper);
-    let rule = Arc::new(Rule { location: directive.location(), source });
+    let rule = Arc::new(config::Rule { location: directive.location(), source });
     settings.add(Arc::clone(&rule));
     let rule = keeper.put(Chain::rule(keeper.keep(rule)));
     section.settings = Some(settings);

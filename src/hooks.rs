@@ -1,14 +1,15 @@
 //! One type per hook: gather facts, have them decided, act.
 
+use crate::aims::Faults;
 use crate::config::{Facts, Section, Settings, Started, Target};
 use crate::httpd::directive::{self, Keeper};
-use crate::httpd::hook::{PreConfigHook, RequestHook, Server, StartHook};
+use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
-use crate::httpd::{has_module, only_checks_configuration, php};
+use crate::httpd::{has_module, on_first_pass, only_checks_configuration, php};
 use crate::policy::{Asker, Decision, Why, decide};
 use crate::{start, worker};
 use std::ffi::{CStr, CString, c_void};
@@ -73,7 +74,23 @@ impl StartHook for PostConfig {
         let settings = settings(configuration);
         // Every request finds the settings, also where no rules stand.
         directive::for_each_server(server, |section: &mut Section| section.settings = Some(settings));
-        report(start::start(settings, server))
+        let started = start::start(settings, server);
+        // The first pass's result is thrown away, under `httpd -t` the only one.
+        let serves = !on_first_pass() && !only_checks_configuration();
+        report(started.and_then(|()| if serves { start::publish(settings, configuration) } else { Ok(()) }))
+    }
+}
+
+/// When a child begins.
+pub struct ChildInit;
+
+impl ChildHook for ChildInit {
+    fn run(main: Server<'_>) {
+        let section: &Section = directive::server_section(main);
+        if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
+            maps.become_reader();
+            maps.refresh();
+        }
     }
 }
 
@@ -81,7 +98,7 @@ fn settings(configuration: Pool<'_>) -> &'static Settings {
     Settings::of(Keeper::of(configuration))
 }
 
-fn report(result: Result<(), start::Faults>) -> Status {
+fn report(result: Result<(), Faults>) -> Status {
     let Err(faults) = result else { return Status::OK };
     for fault in &faults {
         log::server(Level::Emergency, fault);
@@ -102,6 +119,12 @@ pub struct FirstFixups;
 impl RequestHook for FirstFixups {
     fn run(request: Request<'_>) -> Status {
         let section = request.configuration::<Section>();
+        // A worker may not open what the watcher has published: its request's main request did.
+        if let Some(maps) = section.settings.and_then(|settings| settings.maps.get())
+            && !worker::is_worker()
+        {
+            maps.refresh();
+        }
         if let Some(started) = section.settings.and_then(|settings| settings.started.get())
             // Without rules too where variables count: a request started from here may come to rules.
             && (section.rules.is_some() || !started.variables.is_empty())
@@ -193,6 +216,8 @@ fn resolve(request: Request<'_>, section: &Section, started: &Started, record: &
     let facts = Facts {
         asker: Asker { user: record.user.as_deref(), groups: &[], address: request.address() },
         variables: &variables,
+        maps: section.settings.and_then(|settings| settings.maps.get()),
+        group_file: section.group_file,
     };
     let unmapped = section.unmapped.unwrap_or_default();
     decide(section.rules, unmapped, |rule| started.try_rule(rule, &facts))

@@ -5,12 +5,15 @@
 //! directive does in `directives`; `worker` is the thread, `lsm` the kernel, `policy` the mapping.
 #![deny(unsafe_code)]
 
+mod aims;
 mod config;
 mod directives;
 mod ffi;
 mod hooks;
 mod httpd;
 mod lsm;
+mod maps;
+mod shared;
 mod start;
 mod worker;
 
@@ -22,12 +25,13 @@ struct Hooks;
 
 impl httpd::module::Hooks for Hooks {
     fn register() {
-        use hooks::{CheckConfig, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
+        use hooks::{CheckConfig, ChildInit, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
         use httpd::hook::{self, Order};
 
         hook::pre_config::<PreConfig>(Order::MIDDLE);
         hook::check_config::<CheckConfig>(Order::MIDDLE);
         hook::post_config::<PostConfig>(Order::REALLY_LAST);
+        hook::child_init::<ChildInit>(Order::MIDDLE);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);
         // After mod_dir, which takes a request to another place.
@@ -42,4 +46,4 @@ impl httpd::module::Hooks for Hooks {
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "httpd's convention")]
 pub static selinux_module: httpd::module::Module =
-    httpd::module::Module::new::<config::Section, Hooks, 7>(c"mod_selinux.c", &directives::TABLE);
+    httpd::module::Module::new::<config::Section, Hooks, 8>(c"mod_selinux.c", &directives::TABLE);

@@ -1,21 +1,19 @@
 //! The server's start: moves httpd into its own context, works out every context that rules lead to,
 //! and enters each on a throw-away thread, so that what cannot work is found before a request comes.
 
-use crate::config::{Rule, Settings, Started, Target, resolve};
+use crate::aims::{Aims, Faults, resolve};
+use crate::config::{Rule, Settings, Started};
 use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
-use crate::httpd::{has_module, on_first_pass, only_checks_configuration};
-use crate::lsm::{self, EnterError, Mode, Prepared};
+use crate::httpd::pool::Pool;
+use crate::httpd::{has_module, on_first_pass, only_checks_configuration, process};
+use crate::lsm::{self, Mode, Prepared};
+use crate::maps::{Maps, Watcher};
 use crate::policy::{Context, Rule as Source};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ffi::CString;
+use std::io;
 use std::sync::Arc;
-
-/// How many contexts of one type are entered for trial; each takes the kernel memory for good.
-const TRIALS_A_TYPE: usize = 256;
-
-/// Why the server does not start: one text for each thing that is wrong.
-pub type Faults = Vec<String>;
 
 /// Works out what requests are decided by, and proves that it works.
 ///
@@ -27,24 +25,43 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         return Ok(());
     }
     let Some(here) = state(settings)? else {
-        let _ = settings.started.set(Started { server: None, variables: Vec::new(), cgi_daemon: false });
+        let _ = settings.started.set(Started {
+            server: None,
+            variables: Vec::new(),
+            cgi_daemon: false,
+            only_own_range: false,
+        });
         return Ok(());
     };
     if let Some(fault) = settings.socket_fault.get() {
         return Err(vec![fault.clone()]);
     }
     let (server, tried) = server_context(settings, here)?;
-    let aims = prepare(&rules, &server)?;
+    let aims = {
+        let mut sources = settings.sources();
+        sources.load_groups()?;
+        let own = rules.iter().filter_map(|rule| rule.spec());
+        Aims::of(own.chain(sources.specs()), &server)?
+    };
     if tried {
-        probe(&aims, &server)?;
+        aims.probe(&server)?;
     } else {
-        ask_policy(&aims, &server)?;
+        aims.ask_policy(&server)?;
     }
-    pipes(main, &rules, &aims, &server)?;
+    let loss = loss_above(main, &server);
+    // What a variable will say is not known.
+    let may_be_below =
+        rules.iter().any(|rule| matches!(rule.source, Source::Env(_))) || aims.below(&server).is_some();
+    if let Some(loss) = loss.as_ref().filter(|_| may_be_below) {
+        return Err(vec![loss.clone()]);
+    }
     if !on_first_pass() {
         warn(&rules, &aims, &server);
-        let text =
-            format!("SEL0010: {} rules lead to {} contexts; httpd runs in {server}", rules.len(), aims.len());
+        let text = format!(
+            "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
+            rules.len(),
+            aims.iter().len()
+        );
         log::server(Level::Notice, &text);
     }
     let variables = rules.iter().filter_map(|rule| match &rule.source {
@@ -53,9 +70,35 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     });
     let variables: BTreeSet<_> = variables.collect();
     let cgi_daemon = has_module(c"mod_cgid.c");
-    let started = Started { server: Some(server), variables: variables.into_iter().collect(), cgi_daemon };
+    let started = Started {
+        server: Some(server),
+        variables: variables.into_iter().collect(),
+        cgi_daemon,
+        only_own_range: loss.is_some(),
+    };
     let _ = settings.started.set(started);
     Ok(())
+}
+
+/// Publishes the files that rules read for the children about to be made, and has them watched.
+///
+/// # Errors
+/// SEL0044: without, no request that a map is for could be served.
+pub fn publish(settings: &'static Settings, configuration: Pool<'_>) -> Result<(), Faults> {
+    let sources = settings.sources();
+    let Some(Started { server: Some(server), only_own_range, .. }) = settings.started.get() else {
+        return Ok(());
+    };
+    if sources.all().is_empty() {
+        return Ok(());
+    }
+    let publish = || {
+        let runtime = process::runtime_folder(configuration);
+        let runtime = runtime.ok_or_else(|| io::Error::other("DefaultRuntimeDir is no path"))?;
+        let maps = settings.maps.get_or_try_init(|| Maps::publish(&runtime, &sources, server))?;
+        process::start(configuration, Watcher::new(maps, &sources, server.clone(), *only_own_range))
+    };
+    publish().map_err(|error: io::Error| vec![format!("SEL0044: maps cannot be published: {error}")])
 }
 
 /// httpd's context as it is; `None` where SELinux is off and need not be on.
@@ -114,105 +157,28 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
     Ok((server, is_there))
 }
 
-/// A context that rules lead to.
-struct Aim {
-    /// The place that names it first.
-    location: String,
-    context: Context,
-    target: Target,
-}
-
-/// The distinct contexts that the rules lead to, by their text; of map files, a sample of each type's.
-type Aims = BTreeMap<String, Aim>;
-
-fn prepare(rules: &[Arc<Rule>], server: &Context) -> Result<Aims, Faults> {
-    let mut aims = Aims::new();
-    let mut by_spec = HashMap::new();
-    let mut faults = Faults::new();
-    for rule in rules {
-        for (location, spec, place) in rule.specs() {
-            let target = by_spec.entry(spec).or_insert_with_key(|spec| match resolve(spec.clone(), server) {
-                Ok(context) => {
-                    let text = context.to_string();
-                    let aim = aims.entry(text.clone()).or_insert_with(|| Aim {
-                        location,
-                        context,
-                        target: Arc::new(Prepared::new(text)),
-                    });
-                    Some(Arc::clone(&aim.target))
-                }
-                Err(error) => {
-                    faults.push(format!("SEL0023: {location}: {spec}: {error}"));
-                    None
-                }
-            });
-            if let (Some(target), Some(place)) = (target, place) {
-                let _ = place.set(Arc::clone(target));
-            }
-        }
-    }
-    if faults.is_empty() { Ok(aims) } else { Err(faults) }
-}
-
-/// Enters each context on a thread that then ends; of each type, so many.
-fn probe(aims: &Aims, server: &Context) -> Result<(), Faults> {
-    let mut trials: HashMap<&str, usize> = HashMap::new();
-    let mut faults = Faults::new();
-    for Aim { location, context, target } in aims.values() {
-        let trials = trials.entry(context.type_()).or_default();
-        *trials += 1;
-        if *trials > TRIALS_A_TYPE {
-            continue;
-        }
-        if let Err(error) = lsm::probe(target) {
-            faults.push(fault(location, context, server, &error));
-        }
-    }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
-
-fn fault(location: &str, context: &Context, server: &Context, error: &EnterError) -> String {
-    let missing = lsm::missing_rule(server, context, error);
-    format!("SEL0024: {location}: {context} cannot be entered from {server}: {error}; {missing}")
-}
-
-/// Whether all works that workers do through pipes of httpd's, which have its own range: one that is
-/// confined by categories may not write what stands above it, and unlike sockets, pipes cannot be made lower.
-fn pipes(main: Server<'_>, rules: &[Arc<Rule>], aims: &Aims, server: &Context) -> Result<(), Faults> {
-    let Some(range) = server.range() else { return Ok(()) };
-    let is_below = |context: &Context| context.type_() != server.type_() && context.range() != Some(range);
-    // What a variable will say is not known.
-    let may_be_below = rules.iter().any(|rule| matches!(rule.source, Source::Env(_)))
-        || aims.values().any(|aim| is_below(&aim.context));
-    if range.lowest() == *range || !may_be_below {
-        return Ok(());
+/// What of this configuration would not work for workers below httpd's range: they work through pipes of
+/// httpd's, which have its own. One that is confined by categories may not write what stands above it, and unlike
+/// sockets, pipes cannot be made lower.
+fn loss_above(main: Server<'_>, server: &Context) -> Option<String> {
+    let range = server.range()?;
+    let lowest = range.lowest();
+    if lowest == *range {
+        return None;
     }
     let loss = match (main.speaks_http2(), main.has_piped_error_log()) {
         (true, _) => "HTTP/2 responses would hang: take h2 and h2c out of Protocols",
         (_, true) => "a piped ErrorLog would lose their lines: log to a file",
-        (false, false) => return Ok(()),
+        (false, false) => return None,
     };
-    Err(vec![format!(
-        "SEL0026: httpd runs at {range}, and workers below it cannot write to its pipes, so that {loss}, or let httpd run at {0} (SELinuxServerDomain *:{0}), which may give its workers any category",
-        range.lowest()
-    )])
-}
-
-/// Asks the policy what can be asked without being the server.
-fn ask_policy(aims: &Aims, server: &Context) -> Result<(), Faults> {
-    let faults: Faults = aims
-        .values()
-        .filter_map(|Aim { location, context, .. }| {
-            let why = lsm::objection(server, context)?;
-            Some(format!("SEL0024: {location}: {context} cannot be entered from {server}: {why}"))
-        })
-        .collect();
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    Some(format!(
+        "SEL0026: httpd runs at {range}, and workers below it cannot write to its pipes, so that {loss}, or let httpd run at {lowest} (SELinuxServerDomain *:{lowest}), which may give its workers any category"
+    ))
 }
 
 /// What works, and yet may not do what the administrator thinks.
 fn warn(rules: &[Arc<Rule>], aims: &Aims, server: &Context) {
-    if let Some(aim) = aims.values().find(|aim| aim.context.type_() == server.type_()) {
+    if let Some(aim) = aims.iter().find(|aim| aim.context.type_() == server.type_()) {
         let text = format!(
             "SEL0014: {}: {} keeps the server's type, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
             aim.location, aim.context,

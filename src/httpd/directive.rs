@@ -90,6 +90,15 @@ pub fn for_each_server<C: Configuration>(main: Server<'_>, mut body: impl FnMut(
     }
 }
 
+/// A server's own configuration, once it has started.
+pub fn server_section<C: Configuration>(server: Server<'_>) -> &C {
+    // SAFETY: as above; after the start, nobody writes to it.
+    unsafe {
+        let slot = (*server.as_ptr()).lookup_defaults;
+        &*ffi::ap_get_module_config(slot, crate::httpd::module::record()).cast::<C>()
+    }
+}
+
 /// Where a directive may stand.
 #[derive(Clone, Copy)]
 pub enum Place {
@@ -98,6 +107,8 @@ pub enum Place {
     /// There, and in virtual hosts and `<Directory>`, `<Location>`, `<Files>`, `<If>`; never in
     /// `.htaccess`, whose author must not choose a label.
     Anywhere,
+    /// Wherever `AllowOverride AuthConfig` allows it, too.
+    AuthConfig,
 }
 
 /// A directive at work: where it stands.
@@ -135,19 +146,23 @@ impl<'d> Directive<'d> {
         format!("{}:{}", file.to_string_lossy(), node.line_num)
     }
 
+    /// Whether it stands in a `.htaccess` file.
+    pub fn is_in_htaccess(&self) -> bool {
+        self.objection(ffi::NOT_IN_HTACCESS).is_some()
+    }
+
     /// The directive's name, as the table has it.
     fn name(&self) -> std::borrow::Cow<'d, str> {
         // SAFETY: httpd passes the row that the directive was found by.
         unsafe { CStr::from_ptr((*self.parameters.cmd).name) }.to_string_lossy()
     }
 
-    /// Nothing where the directive stands in the main server's configuration outside of every
-    /// section, else what httpd says of it.
-    fn refuse_in_sections(&self) -> Option<&'d CStr> {
+    /// What httpd says of the directive where it stands, if it may not be in such sections.
+    fn objection(&self, forbidden: c_int) -> Option<&'d CStr> {
         // SAFETY: httpd checks the sections around the directive, and answers null or a pool's text.
         unsafe {
             let parameters = std::ptr::from_ref(self.parameters).cast_mut();
-            let objection = ffi::ap_check_cmd_context(parameters, ffi::GLOBAL_ONLY as _);
+            let objection = ffi::ap_check_cmd_context(parameters, forbidden as _);
             (!objection.is_null()).then(|| CStr::from_ptr(objection))
         }
     }
@@ -183,7 +198,7 @@ unsafe extern "C" fn take_one<S: Setter>(
             )
         };
         if let Place::Server = S::PLACE
-            && let Some(objection) = directive.refuse_in_sections()
+            && let Some(objection) = directive.objection(ffi::GLOBAL_ONLY)
         {
             return objection.as_ptr();
         }
@@ -222,6 +237,7 @@ pub const fn one_argument<S: Setter>(name: &'static CStr, help: &'static CStr) -
     let place = match S::PLACE {
         Place::Server => ffi::RSRC_CONF,
         Place::Anywhere => ffi::RSRC_CONF | ffi::ACCESS_CONF,
+        Place::AuthConfig => ffi::OR_AUTHCFG,
     };
     let func = ffi::cmd_func { take1: Some(take_one::<S>) };
     Row { row: row(name, help, func, ffi::cmd_how_TAKE1, place), configuration: PhantomData }

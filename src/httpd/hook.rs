@@ -40,6 +40,12 @@ pub trait PreConfigHook {
     fn run(configuration: Pool<'_>) -> Status;
 }
 
+/// The start of a child, which is about to serve requests.
+pub trait ChildHook {
+    /// The hook's body.
+    fn run(main: Server<'_>);
+}
+
 /// A stage of the server's start.
 pub trait StartHook {
     /// The hook's body, with the configuration's pool; a panic in it stops the start.
@@ -118,6 +124,17 @@ unsafe extern "C" fn start_hook<H: StartHook>(
         H::run(configuration, Server { server, lifetime: PhantomData })
     })
     .0
+}
+
+unsafe extern "C" fn child_hook<H: ChildHook>(_child: *mut ffi::apr_pool_t, server: *mut ffi::server_rec) {
+    // SAFETY: httpd passes its main server, on the child's first thread.
+    guard((), || H::run(Server { server, lifetime: PhantomData }));
+}
+
+/// When a child begins.
+pub fn child_init<H: ChildHook>(order: Order) {
+    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
+    unsafe { ffi::ap_hook_child_init(Some(child_hook::<H>), null(), null(), order.0) }
 }
 
 /// After the configuration was read, also under `httpd -t`; not OK: it is bad.

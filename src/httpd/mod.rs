@@ -12,6 +12,7 @@ pub mod log;
 pub mod module;
 pub mod php;
 pub mod pool;
+pub mod process;
 pub mod request;
 pub mod ssi;
 pub mod status;

@@ -6,6 +6,7 @@ use crate::policy::{Context, Range};
 use selinux::{SecurityClass, SecurityContext};
 use std::ffi::CString;
 use std::io;
+use std::path::Path;
 
 /// The raw range of a translated name such as `SystemLow`, as libselinux and mcstransd tell it; `None`
 /// where the name stands for nothing.
@@ -24,6 +25,12 @@ pub fn httpd_context() -> Option<Context> {
     let class = SecurityClass::from_name("process").ok()?;
     let context = init.of_labeling_decision(&program, class, "").ok()?;
     parse(context.as_bytes())
+}
+
+/// The type of a file, as the kernel has it.
+pub fn type_of(path: &Path) -> Option<String> {
+    let context = SecurityContext::of_path(path, true, true).ok()??;
+    Some(parse(context.as_bytes())?.type_().to_owned())
 }
 
 /// Whether the policy lets `subject` do this to `object`, of class `process`; `None` where it does not tell.

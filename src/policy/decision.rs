@@ -4,6 +4,7 @@
 //! not look anything up itself: the caller tries each rule.
 
 use super::chain::Chain;
+use super::compiled::CompiledError;
 use super::quoted;
 use super::spec::SpecError;
 
@@ -57,6 +58,12 @@ pub enum Why {
         /// What is wrong with its value.
         error: SpecError,
     },
+    /// A map has lines for groups, and the place no group file: 500.
+    #[error("the map has lines for groups (@group), and no AuthGroupFile stands here: add one")]
+    NoGroupFile,
+    /// What was published of a map or a group file is not what it should be: 500.
+    #[error("the published map cannot be used: {0}")]
+    BadFile(CompiledError),
     /// A rule whose context was not made ready when the server started: 500.
     #[error("the rule that matches was not tried when the server started")]
     Unprepared,

@@ -89,6 +89,12 @@ impl Groups {
         Ok(())
     }
 
+    /// How many users are in a group.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
     /// The compiled form, for [`GroupFile::open`]. Cannot fail but for lack of memory.
     #[must_use]
     pub fn compile(&self) -> Vec<u8> {

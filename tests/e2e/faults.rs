@@ -34,7 +34,7 @@ const BAD_MAP: &str = "\
 foo user_webapp_t:s0:c0
 nothing
 more user_webapp_t s0
-@staff user_webapp_t
+\"foo bar user_webapp_t
 192.0.2.0/33 user_webapp_t
 192.0.2.1/24 user_webapp_t
 reversed user_webapp_t:s0:c5.c3
@@ -48,11 +48,11 @@ fn a_bad_map_stops_the_start_with_file_line_and_reason() {
     let site = site("bad-map");
     site.config_file("map", BAD_MAP);
     for (_, text) in told(&site, "SELinuxDomainMap @ETC@/map\n") {
-        assert!(!text.contains("map: line 1:"), "{text}");
+        assert!(!text.contains("map: line 1,"), "{text}");
         for (line, reason) in [
             (2, "no domain follows"),
             (3, "more than two fields"),
-            (4, "lines for groups (@group) are not supported"),
+            (4, "has a quote in it"),
             (5, "at most /32"),
             (6, "write 192.0.2.0/24"),
             (7, "`c5.c3` is not a run of categories"),
@@ -60,7 +60,7 @@ fn a_bad_map_stops_the_start_with_file_line_and_reason() {
             (9, "take the backslash away"),
             (10, "line 1 is for the same one"),
         ] {
-            let place = format!("{}/map: line {line}: ", site.etc().display());
+            let place = format!("{}/map: line {line}, column ", site.etc().display());
             let after = text.split(&place).nth(1).unwrap_or_else(|| panic!("no {place} in\n{text}"));
             assert!(after.split("; ").next().unwrap().contains(reason), "{reason} is not in\n{after}");
         }
@@ -79,8 +79,8 @@ fn a_missing_map_stops_the_start() {
 fn a_bad_directive_stops_the_start() {
     let site = site("bad-directives");
     for (directive, reason) in [
-        ("SELinuxDomainMap fst:users", "compiled maps (fst:) are not in this version"),
-        ("SELinuxDomainMap @ROOT@", "cannot be read"),
+        ("SELinuxDomainMap fst:users", "is not a compiled map of this version: make it with `selinux-map build`"),
+        ("SELinuxDomainMap @ROOT@", "is not a plain file"),
         ("SELinuxDomainMap", "takes one argument"),
         ("SELinuxDomainEnv \"\"", "takes one argument"),
         ("SELinuxDomainVal user_webapp_t:c0", "write the sensitivity first"),

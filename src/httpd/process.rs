@@ -1,0 +1,165 @@
+//! A process beside httpd's children, made by the parent and kept alive by it, as mod_cgid's daemon is.
+
+use crate::ffi;
+use crate::httpd::boundary::guard;
+use crate::httpd::log::{self, Level};
+use crate::httpd::pool::Pool;
+use std::ffi::{CStr, c_int, c_void};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What such a process does, until it has reason to end.
+pub trait Service {
+    /// `is_first`: no other process has done this for this configuration before. `is_orphan`: whether httpd
+    /// is gone.
+    fn run(&self, is_first: bool, is_orphan: impl Fn() -> bool);
+}
+
+/// A service and its process, which the parent's list of other children points to.
+struct Running<S> {
+    service: S,
+    configuration: *mut ffi::apr_pool_t,
+    process: std::cell::UnsafeCell<ffi::apr_proc_t>,
+    /// The process whose child it is.
+    parent: u32,
+    has_run: AtomicBool,
+}
+
+/// Starts a process for the service, and another whenever one has died, until the configuration goes.
+pub fn start<S: Service + 'static>(configuration: Pool<'_>, service: S) -> io::Result<()> {
+    // SAFETY: all members are plain numbers and pointers, for which zero is 'nothing'.
+    let process = unsafe { std::mem::zeroed() };
+    let running = configuration.keep(Running {
+        service,
+        configuration: configuration.as_ptr(),
+        process: std::cell::UnsafeCell::new(process),
+        parent: std::process::id(),
+        has_run: AtomicBool::new(false),
+    });
+    start_process(running)
+}
+
+fn start_process<S: Service>(running: &Running<S>) -> io::Result<()> {
+    let is_first = !running.has_run.swap(true, Ordering::Relaxed);
+    // SAFETY: the parent has one thread that runs Rust or holds a lock of this module: the one that starts the
+    // server, or looks after its children.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            guard((), || serve(running, is_first));
+            // Not `exit`: the parent's memory is not this process's to tidy up.
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(0) }
+        }
+        pid => {
+            let data = std::ptr::from_ref(running).cast_mut().cast::<c_void>();
+            // SAFETY: `running` lives as long as the pool, and only the parent's one thread comes here.
+            unsafe {
+                (*running.process.get()).pid = pid;
+                ffi::apr_proc_other_child_register(
+                    running.process.get(),
+                    Some(maintain::<S>),
+                    data,
+                    std::ptr::null_mut(),
+                    running.configuration,
+                );
+            }
+            Ok(())
+        }
+    }
+}
+
+fn serve<S: Service>(running: &Running<S>, is_first: bool) {
+    // SAFETY: plain calls on this process alone, which has one thread: signals do what they do to any process
+    // (httpd's handlers would act on httpd's children), it ends with its parent, and holds no port open.
+    unsafe {
+        for signal in
+            [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGWINCH, libc::SIGINT, libc::SIGCHLD]
+        {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        ffi::ap_close_listeners();
+    }
+    let is_orphan = || std::os::unix::process::parent_id() != running.parent;
+    running.service.run(is_first, is_orphan);
+}
+
+/// What APR calls for what becomes of the process (`apr_proc_other_child_register`).
+unsafe extern "C" fn maintain<S: Service>(reason: c_int, data: *mut c_void, _status: c_int) {
+    guard((), || {
+        // SAFETY: registered with this, which lives as long as the configuration's pool.
+        let running = unsafe { &*data.cast::<Running<S>>() };
+        match reason {
+            ffi::APR_OC_REASON_DEATH | ffi::APR_OC_REASON_LOST => {
+                // SAFETY: registered, once; only the parent's one thread comes here. APR calls this function
+                // again, for the process that is no more.
+                unsafe {
+                    (*running.process.get()).pid = 0;
+                    ffi::apr_proc_other_child_unregister(data);
+                }
+                if is_stopping() {
+                    return;
+                }
+                log::server(
+                    Level::Warning,
+                    "SEL0045: the process that takes up changed maps has died: another is made",
+                );
+                if let Err(error) = start_process(running) {
+                    log::server(Level::Error, &format!("SEL0044: changed maps cannot be taken up: {error}"));
+                }
+            }
+            // SAFETY: as above.
+            ffi::APR_OC_REASON_RESTART => unsafe { ffi::apr_proc_other_child_unregister(data) },
+            ffi::APR_OC_REASON_UNREGISTER => {
+                // SAFETY: as above.
+                let pid = unsafe { (*running.process.get()).pid };
+                // Children of httpd that end let go of the configuration as well.
+                if pid > 0 && std::process::id() == running.parent {
+                    // SAFETY: a child of this process, not waited for yet.
+                    unsafe {
+                        libc::kill(pid, libc::SIGKILL);
+                        libc::waitpid(pid, std::ptr::null_mut(), 0);
+                    }
+                }
+            }
+            _ => {}
+        }
+    });
+}
+
+/// Whether httpd is about to end or to start anew.
+fn is_stopping() -> bool {
+    let mut state = ffi::AP_MPMQ_STOPPING;
+    // SAFETY: the query writes a number, where it knows one.
+    unsafe { ffi::ap_mpm_query(ffi::AP_MPMQ_MPM_STATE, &mut state) };
+    state == ffi::AP_MPMQ_STOPPING
+}
+
+/// The user this process acts as.
+pub fn user() -> u32 {
+    // SAFETY: has no preconditions.
+    unsafe { libc::geteuid() }
+}
+
+/// The group that children run as (`Group`), where they run as another than this process.
+pub fn children_group() -> Option<u32> {
+    if user() != 0 {
+        return None;
+    }
+    // SAFETY: mod_unixd fills it while the configuration is read, on this thread.
+    Some(unsafe { ffi::ap_unixd_config.group_id })
+}
+
+/// `DefaultRuntimeDir`.
+pub fn runtime_folder(configuration: Pool<'_>) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt as _;
+    // SAFETY: a live pool, and a C string; the answer is null or a text in the pool.
+    let path = unsafe {
+        let path = ffi::ap_runtime_dir_relative(configuration.as_ptr(), c"".as_ptr());
+        (!path.is_null()).then(|| CStr::from_ptr(path))
+    }?;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(path.to_bytes())))
+}

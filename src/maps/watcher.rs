@@ -1,0 +1,202 @@
+//! The watcher: a process beside httpd's children that takes changed files up.
+//!
+//! It is alone in parsing what may be anything: a fault in it costs no request, and httpd makes another.
+
+use super::file::{Opened, Stamp};
+use super::{ANY, Content, Kind, Maps, NO_GROUP_FILE, Source, Sources, published_form};
+use crate::aims::Aims;
+use crate::httpd::log::{self, Level};
+use crate::httpd::process::Service;
+use crate::policy::Context;
+use crate::shared::Writer;
+use std::fs;
+use std::time::Duration;
+
+/// How often files are looked at. A change counts after two looks, since a file may be half written.
+const PERIOD: Duration = Duration::from_millis(250);
+
+/// What the watcher is to do.
+pub struct Watcher {
+    maps: &'static Maps,
+    /// Files, with the versions that were published when httpd started, and whether these are maps with lines for
+    /// groups.
+    files: Vec<(Source, Option<Stamp>, bool)>,
+    /// The context of httpd.
+    server: Context,
+    /// Whether no context below httpd's range may be taken up (SEL0026).
+    only_own_range: bool,
+}
+
+impl Watcher {
+    /// One for the files of a configuration.
+    pub fn new(maps: &'static Maps, sources: &Sources, server: Context, only_own_range: bool) -> Watcher {
+        let files = sources.all().iter().map(|loaded| {
+            let good = loaded.result.as_ref().and_then(|result| result.as_ref().ok());
+            let asks = good.is_some_and(|(content, _)| content.asks_for_groups());
+            (loaded.source.clone(), good.map(|(_, stamp)| *stamp), asks)
+        });
+        Watcher { maps, files: files.collect(), server, only_own_range }
+    }
+}
+
+/// The watcher at work.
+struct Watch<'w> {
+    watcher: &'w Watcher,
+    writer: Writer,
+    states: Vec<State>,
+}
+
+/// What is known of one file.
+struct State {
+    /// The version that counts.
+    published: Option<Stamp>,
+    /// A version that was seen, and may be half written.
+    candidate: Option<Opened>,
+    /// The version that was found bad.
+    bad: Option<Stamp>,
+    /// Why the file could not even be opened, as the log has it.
+    missing: Option<String>,
+    /// Whether it is a map with lines for groups.
+    asks_for_groups: bool,
+}
+
+impl Service for Watcher {
+    fn run(&self, is_first: bool, is_orphan: impl Fn() -> bool) {
+        let writer = match self.maps.board.writer() {
+            Ok(writer) => writer,
+            Err(error) => {
+                let text = format!("SEL0044: changed maps cannot be taken up: {error}");
+                return log::server(Level::Error, &text);
+            }
+        };
+        let states = self.files.iter().map(|(_, stamp, asks_for_groups)| State {
+            // What another watcher has published before it died, this one does not know.
+            published: stamp.filter(|_| is_first),
+            candidate: None,
+            bad: None,
+            missing: None,
+            asks_for_groups: *asks_for_groups,
+        });
+        let mut watch = Watch { watcher: self, writer, states: states.collect() };
+        loop {
+            std::thread::sleep(PERIOD);
+            if is_orphan() {
+                return;
+            }
+            for number in 0..watch.states.len() {
+                watch.look(number);
+            }
+        }
+    }
+}
+
+impl Watch<'_> {
+    /// Looks at a file, and takes it up if it has changed.
+    fn look(&mut self, number: usize) {
+        let source = &self.watcher.files[number].0;
+        if source.kind == Kind::Groups && !self.states.iter().any(|state| state.asks_for_groups) {
+            return;
+        }
+        let state = &mut self.states[number];
+        let opened = match Opened::new(&source.path) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let text = format!("SEL0042: {error}: the last good version stays");
+                if state.missing.as_ref() != Some(&text) {
+                    log::server(Level::Error, &text);
+                    state.missing = Some(text);
+                }
+                return;
+            }
+        };
+        state.missing = None;
+        let before = state.candidate.take();
+        if [state.published, state.bad].contains(&Some(opened.stamp)) {
+            return;
+        }
+        match before {
+            // Whole: nobody has written to it since the last look. Where another file has its name now, it
+            // counts until that one does.
+            Some(before) if before.is_settled() => {
+                if opened.stamp.is_elsewhere(&before.stamp) {
+                    state.candidate = Some(opened);
+                }
+                self.take_up(number, before);
+            }
+            _ => state.candidate = Some(opened),
+        }
+    }
+
+    fn take_up(&mut self, number: usize, opened: Opened) {
+        let source = &self.watcher.files[number].0;
+        let stamp = opened.stamp;
+        let result = source.read(opened).and_then(|content| {
+            self.check(number, &content)?;
+            self.publish(number, &content)?;
+            Ok(content)
+        });
+        let state = &mut self.states[number];
+        match result {
+            Ok(content) => {
+                state.published = Some(stamp);
+                state.bad = None;
+                state.asks_for_groups = content.asks_for_groups();
+                log::server(Level::Notice, &format!("SEL0040: {source} has changed, and counts: {content}"));
+            }
+            Err(faults) => {
+                state.bad = Some(stamp);
+                for fault in faults {
+                    log::server(Level::Error, &format!("SEL0041: {fault}: the last good version stays"));
+                }
+            }
+        }
+    }
+
+    /// Whether all that the file says can be done.
+    fn check(&mut self, number: usize, content: &Content) -> Result<(), Vec<String>> {
+        let Watcher { files, server, only_own_range, .. } = self.watcher;
+        let aims = Aims::of(content.specs(&files[number].0), server)?;
+        if let Some(aim) = aims.below(server).filter(|_| *only_own_range) {
+            return Err(vec![format!(
+                "SEL0026: {}: {} is below httpd's range, and HTTP/2 or a piped ErrorLog would not work there",
+                aim.location, aim.context
+            )]);
+        }
+        aims.probe(server)?;
+        if content.asks_for_groups() { self.publish_groups() } else { Ok(()) }
+    }
+
+    /// Publishes the group files that no map has needed so far.
+    fn publish_groups(&mut self) -> Result<(), Vec<String>> {
+        let files = &self.watcher.files;
+        let is_group_file = |number: &usize| files[*number].0.kind == Kind::Groups;
+        let group_files: Vec<_> = (0..files.len()).filter(is_group_file).collect();
+        if group_files.is_empty() {
+            return Err(vec![NO_GROUP_FILE.to_owned()]);
+        }
+        for number in group_files {
+            if self.watcher.maps.board.read(1 + number) == 0 {
+                let (content, stamp) = files[number].0.load()?;
+                self.publish(number, &content)?;
+                self.states[number].published = Some(stamp);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a good file count.
+    fn publish(&mut self, number: usize, content: &Content) -> Result<(), Vec<String>> {
+        let Watcher { maps, files, server, .. } = self.watcher;
+        let source = &files[number].0;
+        let bytes = published_form(content, server).map_err(|error| vec![format!("{source}: {error}")])?;
+        let version = maps.board.read(1 + number) + 1;
+        let folder = &maps.folder;
+        let written = folder.write(number, version, &bytes);
+        written.map_err(|error| vec![format!("{source}: {}: {error}", folder.path.display())])?;
+        self.writer.add(1 + number);
+        self.writer.add(ANY);
+        // Whoever still looks for the one before finds no file, and asks the board again.
+        let _ = fs::remove_file(folder.file(number, version - 1));
+        Ok(())
+    }
+}

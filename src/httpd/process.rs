@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What such a process does, until it has reason to end.
 pub trait Service {
+    /// The process's name, as `ps` and `top` have it: at most 15 bytes.
+    const NAME: &'static CStr;
+
     /// `is_first`: no other process has done this for this configuration before. `is_orphan`: whether httpd
     /// is gone.
     fn run(&self, is_first: bool, is_orphan: impl Fn() -> bool);
@@ -79,6 +82,7 @@ fn serve<S: Service>(running: &Running<S>, is_first: bool) {
         {
             libc::signal(signal, libc::SIG_DFL);
         }
+        libc::prctl(libc::PR_SET_NAME, S::NAME.as_ptr());
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         ffi::ap_close_listeners();

@@ -9,6 +9,7 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::process::Service;
 use crate::policy::Context;
 use crate::shared::Writer;
+use std::ffi::CStr;
 use std::fs;
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ struct State {
 }
 
 impl Service for Watcher {
+    const NAME: &'static CStr = c"selinux-maps";
+
     fn run(&self, is_first: bool, is_orphan: impl Fn() -> bool) {
         let writer = match self.maps.board.writer() {
             Ok(writer) => writer,

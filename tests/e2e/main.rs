@@ -7,6 +7,7 @@
 mod support;
 
 mod attacks;
+mod changes;
 mod directives;
 mod faults;
 mod http2;

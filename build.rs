@@ -18,6 +18,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_get_core_module_config",
     "ap_get_module_config",
     "ap_get_request_module_loglevel",
+    "ap_getword_conf",
     "ap_hook_check_config",
     "ap_hook_fixups",
     "ap_hook_handler",
@@ -26,6 +27,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_internal_redirect",
     "ap_log_error_",
     "ap_log_rerror_",
+    "ap_lookup_provider",
     "ap_pass_brigade",
     "ap_run_handler",
     "ap_server_root_relative",
@@ -42,8 +44,12 @@ const FUNCTIONS: &[&str] = &[
     "apr_pool_userdata_get",
     "apr_pool_userdata_setn",
     "apr_pstrmemdup",
+    "apr_table_copy",
+    "apr_table_elts",
     "apr_table_get",
     "apr_table_set",
+    "apr_table_setn",
+    "apr_table_unset",
 ];
 
 const TYPES: &[&str] = &[
@@ -52,6 +58,9 @@ const TYPES: &[&str] = &[
     "cmd_parms",
     "request_rec",
     "ap_filter_t",
+    "apr_table_entry_t",
+    "authz_provider",
+    "authz_status",
     "apr_bucket_brigade",
     "core_server_config",
     "include_ctx_t",
@@ -60,6 +69,7 @@ const TYPES: &[&str] = &[
 const VARIABLES: &[&str] = &[
     "ap_thread_stacksize",
     "AP_SQ_.*",
+    "AUTHZ_PROVIDER_.*",
     "APLOG_.*",
     "APR_EGENERAL",
     "APR_HOOK_.*",
@@ -74,6 +84,7 @@ const VARIABLES: &[&str] = &[
     "HTTP_SERVICE_UNAVAILABLE",
     "MODULE_MAGIC_.*",
     "NOT_IN_HTACCESS",
+    "NOT_IN_LIMIT",
     "OK",
     "OR_.*",
     "ACCESS_CONF",
@@ -99,6 +110,7 @@ fn main() {
         // OK, DECLINED and their kin are compared with C ints.
         .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
         .derive_default(false)
+        .generate_cstr(true)
         .generate_comments(false)
         // A handler may end its thread (pthread_exit), which unwinds through the caller.
         .override_abi(bindgen::Abi::CUnwind, "ap_run_handler")

@@ -1,6 +1,7 @@
 /* The headers that bindgen translates; what is taken from them is listed in build.rs. */
 #include <ap_config.h>
 #include <ap_mpm.h>
+#include <ap_provider.h>
 #include <apr_optional.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
@@ -12,6 +13,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <httpd.h>
+#include <mod_auth.h>
 #include <mod_include.h>
 #include <util_filter.h>
 #include <mpm_common.h>

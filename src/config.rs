@@ -1,10 +1,12 @@
 //! The configuration in memory: rules as directives made them, sections merged, and, once the server
 //! has started, the context each rule leads to, ready to enter.
 
+use crate::attested::Attested;
 use crate::httpd::directive::{Configuration, Keeper};
+use crate::httpd::provider::{Answer, Provider};
+use crate::httpd::request::Request;
 use crate::lsm::{self, Prepared};
 use crate::policy::{Asker, Chain, Context, DomainSpec, Map, Rule as Source, SpecError, Unmapped, Why};
-use std::ffi::{CStr, CString};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A context to serve requests in. Requests with the same one share it.
@@ -34,20 +36,33 @@ pub struct MapFile {
     pub lines: Map<Slot>,
 }
 
+/// `SELinuxDomain`: a domain for requests that a provider of httpd's authorization grants.
+#[derive(Debug)]
+pub struct Granted {
+    /// The domain.
+    pub slot: Slot,
+    /// Who is asked.
+    pub provider: Provider,
+    /// Whether it is for those that the provider does not grant.
+    pub negated: bool,
+}
+
 /// One mapping directive.
 #[derive(Debug)]
 pub struct Rule {
     /// The file and line the directive stands in.
     pub location: String,
     /// Where the domain comes from.
-    pub source: Source<Slot, MapFile>,
+    pub source: Source<Slot, MapFile, Granted>,
 }
 
 impl Rule {
     /// Each domain spec of the rule, with where it is written.
     pub fn slots(&self) -> Vec<(String, &Slot)> {
         match &self.source {
-            Source::Val(slot) => vec![(self.location.clone(), slot)],
+            Source::Val(slot) | Source::Provider(Granted { slot, .. }) => {
+                vec![(self.location.clone(), slot)]
+            }
             Source::Env(_) => Vec::new(),
             Source::Map(map) => {
                 map.lines.iter().map(|(line, slot)| (format!("{}:{line}", map.path), slot)).collect()
@@ -76,8 +91,8 @@ pub struct Settings {
 pub struct Started {
     /// The context httpd runs in; `None` where SELinux is off and `SELinuxRequired` is too.
     pub server: Option<Context>,
-    /// The environment variables that rules read.
-    pub variables: Vec<CString>,
+    /// Whether a rule reads the environment, or has a provider that may.
+    pub reads_environment: bool,
     /// Whether CGI scripts would run in mod_cgid's daemon, which is not confined.
     pub cgi_daemon: bool,
 }
@@ -135,8 +150,10 @@ impl Configuration for Section {
 pub struct Facts<'f> {
     /// Who asks.
     pub asker: Asker<'f>,
-    /// The value of each of `Started::variables`.
-    pub variables: &'f [Option<&'f CStr>],
+    /// The request, for providers.
+    pub request: Request<'f>,
+    /// What counts of its user and environment.
+    pub attested: &'f Attested<'f>,
 }
 
 impl Started {
@@ -149,13 +166,15 @@ impl Started {
                 None => return Ok(None),
             },
             Source::Env(name) => return self.try_variable(name, facts),
+            Source::Provider(granted) if granted.applies(facts)? => &granted.slot,
+            Source::Provider(_) => return Ok(None),
         };
         slot.target.get().cloned().map(Some).ok_or(Why::Unprepared)
     }
 
     fn try_variable(&self, name: &str, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
-        let index = self.variables.iter().position(|variable| variable.to_bytes() == name.as_bytes());
-        let Some(value) = index.and_then(|index| *facts.variables.get(index)?) else { return Ok(None) };
+        let value = facts.attested.environment.and_then(|environment| environment.get_str(name));
+        let Some(value) = value else { return Ok(None) };
         let bad = |error| Why::BadValue { variable: name.to_owned(), error };
         let spec = DomainSpec::parse(&value.to_string_lossy()).map_err(bad)?;
         let context = self.resolve(spec).map_err(bad)?;
@@ -166,6 +185,20 @@ impl Started {
     pub fn resolve(&self, spec: DomainSpec) -> Result<Context, SpecError> {
         let server = self.server.as_ref().expect("specs are resolved where SELinux is on");
         resolve(spec, server)
+    }
+}
+
+impl Granted {
+    /// Whether the rule is for this request: asks the provider.
+    fn applies(&self, facts: &Facts<'_>) -> Result<bool, Why> {
+        let Attested { user, environment } = facts.attested;
+        let answer =
+            environment.map(|environment| self.provider.check(facts.request, user.as_deref(), environment));
+        match answer {
+            Some(Answer::Granted) => Ok(!self.negated),
+            Some(Answer::Denied) => Ok(self.negated),
+            Some(Answer::Failed) | None => Err(Why::ProviderFailed(self.provider.to_string())),
+        }
     }
 }
 

@@ -7,8 +7,7 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::{has_module, on_first_pass, only_checks_configuration};
 use crate::lsm::{self, EnterError, Mode, Prepared};
 use crate::policy::{Context, Rule as Source};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::CString;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// How many contexts of one type are entered for trial; each takes the kernel memory for good.
@@ -27,7 +26,7 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         return Ok(());
     }
     let Some(here) = state(settings)? else {
-        let _ = settings.started.set(Started { server: None, variables: Vec::new(), cgi_daemon: false });
+        let _ = settings.started.set(Started { server: None, reads_environment: false, cgi_daemon: false });
         return Ok(());
     };
     if let Some(fault) = settings.socket_fault.get() {
@@ -50,13 +49,10 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         );
         log::server(Level::Notice, &text);
     }
-    let variables = rules.iter().filter_map(|rule| match &rule.source {
-        Source::Env(name) => CString::new(name.as_str()).ok(),
-        Source::Val(_) | Source::Map(_) => None,
-    });
-    let variables: BTreeSet<_> = variables.collect();
+    let reads_environment =
+        rules.iter().any(|rule| matches!(rule.source, Source::Env(_) | Source::Provider(_)));
     let cgi_daemon = has_module(c"mod_cgid.c");
-    let started = Started { server: Some(server), variables: variables.into_iter().collect(), cgi_daemon };
+    let started = Started { server: Some(server), reads_environment, cgi_daemon };
     let _ = settings.started.set(started);
     Ok(())
 }

@@ -12,9 +12,11 @@ pub mod log;
 pub mod module;
 pub mod php;
 pub mod pool;
+pub mod provider;
 pub mod request;
 pub mod ssi;
 pub mod status;
+pub mod table;
 pub mod thread;
 
 use crate::ffi;

@@ -19,6 +19,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_get_core_module_config",
     "ap_get_module_config",
     "ap_get_request_module_loglevel",
+    "ap_getword_conf",
     "ap_hook_check_config",
     "ap_hook_child_init",
     "ap_hook_fixups",
@@ -28,6 +29,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_internal_redirect",
     "ap_log_error_",
     "ap_log_rerror_",
+    "ap_lookup_provider",
     "ap_mpm_query",
     "ap_pass_brigade",
     "ap_run_handler",
@@ -48,8 +50,12 @@ const FUNCTIONS: &[&str] = &[
     "apr_proc_other_child_register",
     "apr_proc_other_child_unregister",
     "apr_pstrmemdup",
+    "apr_table_copy",
+    "apr_table_elts",
     "apr_table_get",
     "apr_table_set",
+    "apr_table_setn",
+    "apr_table_unset",
 ];
 
 const TYPES: &[&str] = &[
@@ -58,6 +64,9 @@ const TYPES: &[&str] = &[
     "cmd_parms",
     "request_rec",
     "ap_filter_t",
+    "apr_table_entry_t",
+    "authz_provider",
+    "authz_status",
     "apr_bucket_brigade",
     "core_server_config",
     "include_ctx_t",
@@ -69,6 +78,7 @@ const VARIABLES: &[&str] = &[
     "AP_MPMQ_MPM_STATE",
     "AP_MPMQ_STOPPING",
     "AP_SQ_.*",
+    "AUTHZ_PROVIDER_.*",
     "APLOG_.*",
     "APR_EGENERAL",
     "APR_HOOK_.*",
@@ -84,6 +94,7 @@ const VARIABLES: &[&str] = &[
     "HTTP_SERVICE_UNAVAILABLE",
     "MODULE_MAGIC_.*",
     "NOT_IN_HTACCESS",
+    "NOT_IN_LIMIT",
     "OK",
     "OR_.*",
     "ACCESS_CONF",
@@ -109,6 +120,7 @@ fn main() {
         // OK, DECLINED and their kin are compared with C ints.
         .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
         .derive_default(false)
+        .generate_cstr(true)
         .generate_comments(false)
         // A handler may end its thread (pthread_exit), which unwinds through the caller.
         .override_abi(bindgen::Abi::CUnwind, "ap_run_handler")

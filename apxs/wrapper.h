@@ -2,6 +2,7 @@
 #include <ap_config.h>
 #include <ap_listen.h>
 #include <ap_mpm.h>
+#include <ap_provider.h>
 #include <apr_optional.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
@@ -13,6 +14,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <httpd.h>
+#include <mod_auth.h>
 #include <mod_include.h>
 #include <unixd.h>
 #include <util_filter.h>

@@ -2,12 +2,14 @@
 //! has started, the context each rule leads to, ready to enter.
 
 use crate::aims::{Written, resolve};
+use crate::attested::Attested;
 use crate::httpd::directive::{Configuration, Keeper};
+use crate::httpd::provider::{Answer, Provider};
+use crate::httpd::request::Request;
 use crate::lsm::Prepared;
 use crate::maps::{Maps, PublishedFile, Sources};
 use crate::policy::{Asker, Chain, CompiledError, Context, DomainSpec, Rule as Source, Unmapped, Why};
 use once_cell::sync::OnceCell;
-use std::ffi::{CStr, CString};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A context to serve requests in. Requests with the same one share it.
@@ -28,19 +30,31 @@ impl From<DomainSpec> for Slot {
     }
 }
 
+/// `SELinuxDomain`: a domain for requests that a provider of httpd's authorization grants.
+pub struct Granted {
+    /// The domain.
+    pub slot: Slot,
+    /// Who is asked.
+    pub provider: Provider,
+    /// Whether it is for those that the provider does not grant.
+    pub negated: bool,
+}
+
 /// One mapping directive.
 pub struct Rule {
     /// The file and line the directive stands in.
     pub location: String,
     /// Where the domain comes from. A map is known by its number among the files that rules read.
-    pub source: Source<Slot, usize>,
+    pub source: Source<Slot, usize, Granted>,
 }
 
 impl Rule {
     /// The domain spec of the rule, where it has one of its own.
     pub fn spec(&self) -> Option<Written<'_>> {
         match &self.source {
-            Source::Val(slot) => Some((self.location.clone(), slot.spec.clone(), Some(&slot.target))),
+            Source::Val(slot) | Source::Provider(Granted { slot, .. }) => {
+                Some((self.location.clone(), slot.spec.clone(), Some(&slot.target)))
+            }
             Source::Env(_) | Source::Map(_) => None,
         }
     }
@@ -70,8 +84,8 @@ pub struct Settings {
 pub struct Started {
     /// The context httpd runs in; `None` where SELinux is off and `SELinuxRequired` is too.
     pub server: Option<Context>,
-    /// The environment variables that rules read.
-    pub variables: Vec<CString>,
+    /// Whether a rule reads the environment, or has a provider that may.
+    pub reads_environment: bool,
     /// Whether CGI scripts would run in mod_cgid's daemon, which is not confined.
     pub cgi_daemon: bool,
     /// Whether contexts below httpd's range would not work (SEL0026).
@@ -139,8 +153,10 @@ impl Configuration for Section {
 pub struct Facts<'f> {
     /// Who asks.
     pub asker: Asker<'f>,
-    /// The value of each of `Started::variables`.
-    pub variables: &'f [Option<&'f CStr>],
+    /// The request, for providers.
+    pub request: Request<'f>,
+    /// What counts of its user and environment.
+    pub attested: &'f Attested<'f>,
     /// The published files.
     pub maps: Option<&'f Maps>,
     /// The number of the group file for the request's place.
@@ -150,16 +166,19 @@ pub struct Facts<'f> {
 impl Started {
     /// The context a rule leads to for a request; `None` where the rule does not match it.
     pub fn try_rule(&self, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
-        match &rule.source {
-            Source::Val(slot) => slot.target.get().cloned().map(Some).ok_or(Why::Unprepared),
-            Source::Map(number) => try_map(*number, facts),
-            Source::Env(name) => self.try_variable(name, facts),
-        }
+        let slot = match &rule.source {
+            Source::Val(slot) => slot,
+            Source::Map(number) => return try_map(*number, facts),
+            Source::Env(name) => return self.try_variable(name, facts),
+            Source::Provider(granted) if granted.applies(facts)? => &granted.slot,
+            Source::Provider(_) => return Ok(None),
+        };
+        slot.target.get().cloned().map(Some).ok_or(Why::Unprepared)
     }
 
     fn try_variable(&self, name: &str, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
-        let index = self.variables.iter().position(|variable| variable.to_bytes() == name.as_bytes());
-        let Some(value) = index.and_then(|index| *facts.variables.get(index)?) else { return Ok(None) };
+        let value = facts.attested.environment.and_then(|environment| environment.get_str(name));
+        let Some(value) = value else { return Ok(None) };
         let bad = |error| Why::BadValue { variable: name.to_owned(), error };
         let spec = DomainSpec::parse(&value.to_string_lossy()).map_err(bad)?;
         let server = self.server.as_ref().ok_or(Why::Unprepared)?;
@@ -185,4 +204,18 @@ fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
     }
     let found = map.find(&asker).map_err(bad)?;
     Ok(found.map(|(_, context)| Arc::new(Prepared::new(context))))
+}
+
+impl Granted {
+    /// Whether the rule is for this request: asks the provider.
+    fn applies(&self, facts: &Facts<'_>) -> Result<bool, Why> {
+        let Attested { user, environment } = facts.attested;
+        let answer =
+            environment.map(|environment| self.provider.check(facts.request, user.as_deref(), environment));
+        match answer {
+            Some(Answer::Granted) => Ok(!self.negated),
+            Some(Answer::Denied) => Ok(self.negated),
+            Some(Answer::Failed) | None => Err(Why::ProviderFailed(self.provider.to_string())),
+        }
+    }
 }

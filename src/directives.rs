@@ -1,18 +1,23 @@
 //! The directives: each a row of the table, and a setter.
 
-use crate::config::{self, Section, Settings, Slot};
-use crate::httpd::directive::{Directive, Place, Row, Setter, Table, one_argument};
+use crate::config::{self, Granted, Section, Settings, Slot};
+use crate::httpd::directive::{
+    Directive, Place, Row, Setter, Table, Words, WordsSetter, one_argument, words,
+};
+use crate::httpd::provider::ProviderError;
 use crate::maps::{Kind, Source};
 use crate::policy::{Chain, DomainSpec, Rule, Unmapped};
+use std::ffi::CStr;
 use std::sync::Arc;
 
 /// All directives of the module.
-pub static TABLE: Table<8> = Table::new([
+pub static TABLE: Table<9> = Table::new([
     SERVER_DOMAIN,
     DOMAIN_MAP,
     GROUP_FILE,
     DOMAIN_ENV,
     DOMAIN_VAL,
+    DOMAIN,
     UNMAPPED,
     ALLOW_CACHES,
     REQUIRED,
@@ -123,6 +128,57 @@ impl Setter for DomainVal {
     }
 }
 
+const DOMAIN: SectionRow = words::<Domain>(
+    c"SELinuxDomain",
+    c"a domain (type[:range]), and for whom: the arguments of Require (group staff, not ip 10.0.0.0/8, ...)",
+);
+
+struct Domain;
+
+impl WordsSetter for Domain {
+    type Configuration = Section;
+    const PLACE: Place = Place::Anywhere;
+
+    fn set(directive: &Directive<'_>, section: &mut Section, mut words: Words<'_>) -> Result<(), String> {
+        let text = |word: Option<&CStr>| word.map(|word| word.to_string_lossy().into_owned());
+        let spec = text(words.next())
+            .ok_or("takes a domain, and for whom: SELinuxDomain SPEC [not] PROVIDER ...")?;
+        let slot = Slot::from(domain(&spec)?);
+        let mut rest = words;
+        let negated = rest.next().is_some_and(|word| word.to_bytes().eq_ignore_ascii_case(b"not"));
+        let words = if negated { rest } else { words };
+        let name = text(words.clone().next()).ok_or("names no provider: what would stand after Require?")?;
+        let provider = directive.provider(words).map_err(|error| match error {
+            ProviderError::Unknown => {
+                let module = module_of(&name).unwrap_or("the module that has it");
+                format!("no authorization provider is called {name}: load {module}, or define an alias above")
+            }
+            ProviderError::Arguments(reason) => reason,
+        })?;
+        add_rule(directive, section, Rule::Provider(Granted { slot, provider, negated }));
+        Ok(())
+    }
+}
+
+/// The module of httpd that has a provider.
+fn module_of(provider: &str) -> Option<&'static str> {
+    Some(match provider {
+        "user" | "valid-user" => "mod_authz_user",
+        "group" => "mod_authz_groupfile",
+        "file-owner" => "mod_authz_owner",
+        "file-group" => "mod_authz_groupfile and mod_authz_owner",
+        "ip" | "host" | "forward-dns" | "local" => "mod_authz_host",
+        "all" | "env" | "expr" | "method" => "mod_authz_core",
+        "ssl" | "ssl-verify-client" => "mod_ssl",
+        "dbd-group" | "dbd-login" | "dbd-logout" => "mod_authz_dbd",
+        "dbm-group" | "dbm-file-group" => "mod_authz_dbm",
+        "ldap-user" | "ldap-group" | "ldap-dn" | "ldap-attribute" | "ldap-filter" | "ldap-search" => {
+            "mod_authnz_ldap"
+        }
+        _ => return None,
+    })
+}
+
 const UNMAPPED: SectionRow = one_argument::<UnmappedRequests>(
     c"SELinuxUnmapped",
     c"'refuse' (the default) or 'server': what becomes of a request that no rule matches",
@@ -191,7 +247,7 @@ fn flag(argument: &str) -> Result<bool, String> {
 }
 
 /// Puts a rule behind the section's others.
-fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Rule<Slot, usize>) {
+fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Rule<Slot, usize, Granted>) {
     let keeper = directive.keeper();
     let settings = Settings::of(keeper);
     let rule = Arc::new(config::Rule { location: directive.location(), source });

@@ -1,7 +1,8 @@
 //! One type per hook: gather facts, have them decided, act.
 
 use crate::aims::Faults;
-use crate::config::{Facts, Section, Settings, Started, Target};
+use crate::attested::Attested;
+use crate::config::{Facts, Rule, Section, Settings, Started, Target};
 use crate::httpd::directive::{self, Keeper};
 use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook};
 use crate::httpd::log::{self, Level};
@@ -10,18 +11,15 @@ use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
 use crate::httpd::{has_module, on_first_pass, only_checks_configuration, php};
-use crate::policy::{Asker, Decision, Why, decide};
+use crate::policy::{Asker, Decision, Rule as Source, Why, decide};
 use crate::{start, worker};
 use std::ffi::{CStr, CString, c_void};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What is kept with a request from its fixups on.
-pub struct Record {
-    /// The user that httpd authenticated. Handlers can change `r->user`; what they make of it counts
-    /// for nothing.
-    user: Option<String>,
-    /// The values of the variables that rules read, before handlers, SSI and `.htaccess` could set them.
-    variables: Vec<Option<CString>>,
+struct Record<'r> {
+    /// Who asks.
+    attested: Attested<'r>,
     /// What the rules say, and the place they said it of.
     decision: OnceLock<(*const c_void, Decision<Target>)>,
 }
@@ -127,62 +125,17 @@ impl RequestHook for FirstFixups {
         }
         if let Some(started) = section.settings.and_then(|settings| settings.started.get())
             // Without rules too where variables count: a request started from here may come to rules.
-            && (section.rules.is_some() || !started.variables.is_empty())
+            && (section.rules.is_some() || started.reads_environment)
         {
-            let parent = parent(request);
-            let record = Record {
-                user: attested_user(request, parent),
-                variables: started
-                    .variables
-                    .iter()
-                    .map(|name| attested_variable(request, parent, started, name))
-                    .collect(),
-                decision: OnceLock::new(),
-            };
-            request.keep_record(record);
+            let attested = Attested::of(request, started.reads_environment, attested);
+            request.keep_record(Record { attested, decision: OnceLock::new() });
         }
         Status::DECLINED
     }
 }
 
-/// The request that a nested one comes from, with what is kept of it.
-fn parent(request: Request<'_>) -> Option<(Request<'_>, Option<&Record>)> {
-    let parent = request.previous().or(request.main())?;
-    Some((parent, parent.record()))
-}
-
-/// The user, as authentication found it.
-///
-/// Where a nested request has its parent's place, httpd authenticates nobody and copies `r->user`
-/// (`ap_process_request_internal`), even that of a parent whose password was wrong, or whose handler
-/// has written another name there. Then the parent's record counts, or nobody.
-fn attested_user(request: Request<'_>, parent: Option<(Request<'_>, Option<&Record>)>) -> Option<String> {
-    match parent {
-        Some((parent, record)) if parent.place() == request.place() => {
-            record.and_then(|record| record.user.clone())
-        }
-        _ => request.user().map(|user| user.to_string_lossy().into_owned()),
-    }
-}
-
-/// The value of a variable, as authentication or an early hook set it.
-///
-/// A subrequest gets a copy of its parent's environment, which the parent's handler can write (SSI
-/// `set`, Lua). What it merely inherited is replaced by what the parent's record has.
-fn attested_variable(
-    request: Request<'_>,
-    parent: Option<(Request<'_>, Option<&Record>)>,
-    started: &Started,
-    name: &CStr,
-) -> Option<CString> {
-    let own = request.env(name);
-    let Some((parent, record)) = parent else { return own.map(CStr::to_owned) };
-    let is_inherited = own.is_none() || own == parent.env(name);
-    if !is_inherited {
-        return own.map(CStr::to_owned);
-    }
-    let index = started.variables.iter().position(|variable| variable.as_c_str() == name)?;
-    record?.variables.get(index)?.clone()
+fn attested(request: Request<'_>) -> Option<&Attested<'_>> {
+    request.record::<Record<'_>>().map(|record| &record.attested)
 }
 
 /// Last of the fixups: decides.
@@ -190,32 +143,49 @@ pub struct LastFixups;
 
 impl RequestHook for LastFixups {
     fn run(request: Request<'_>) -> Status {
-        let Some((section, started)) = rules(request) else { return Status::DECLINED };
-        let Some(record) = request.record::<Record>() else { return Status::DECLINED };
-        let decision = resolve(request, section, started, record);
-        if let Decision::Enter(target) = &decision {
-            request.set_env(c"SELINUX_CONTEXT", target.text());
-            if !section.allow_caches.unwrap_or(false) {
-                request.forbid_caching();
-            }
+        let Some((section, _)) = rules(request) else { return Status::DECLINED };
+        let asks_provider = |rule: &Arc<Rule>| matches!(rule.source, Source::Provider(_));
+        // Providers read what a worker may not, and many take what they cannot read for a denial.
+        if worker::is_worker() && section.rules.into_iter().flatten().any(asks_provider) {
+            return worker::have_decided(request);
         }
-        if log::wants_debug(request) {
-            log::request(request, Level::Debug, &format!("SEL0030: {}", told(&decision)));
-        }
-        // A second decision on the same record cannot be: httpd runs the fixups of a request once.
-        let _ = record.decision.set((request.place(), decision));
-        Status::DECLINED
+        decide_here(request)
     }
 }
 
-fn resolve(request: Request<'_>, section: &Section, started: &Started, record: &Record) -> Decision<Target> {
+/// The last of the fixups, on the thread that is to look things up.
+pub fn decide_here(request: Request<'_>) -> Status {
+    let Some((section, started)) = rules(request) else { return Status::DECLINED };
+    let Some(record) = request.record::<Record<'_>>() else { return Status::DECLINED };
+    let decision = resolve(request, section, started, &record.attested);
+    if let Decision::Enter(target) = &decision {
+        request.set_env(c"SELINUX_CONTEXT", target.text());
+        if !section.allow_caches.unwrap_or(false) {
+            request.forbid_caching();
+        }
+    }
+    if log::wants_debug(request) {
+        log::request(request, Level::Debug, &format!("SEL0030: {}", told(&decision)));
+    }
+    // A second decision on the same record cannot be: httpd runs the fixups of a request once.
+    let _ = record.decision.set((request.place(), decision));
+    Status::DECLINED
+}
+
+fn resolve(
+    request: Request<'_>,
+    section: &Section,
+    started: &Started,
+    attested: &Attested<'_>,
+) -> Decision<Target> {
     if started.server.is_none() {
         return Decision::Keep;
     }
-    let variables: Vec<_> = record.variables.iter().map(Option::as_deref).collect();
+    let user = attested.user.as_deref().map(CStr::to_string_lossy);
     let facts = Facts {
-        asker: Asker { user: record.user.as_deref(), groups: &[], address: request.address() },
-        variables: &variables,
+        asker: Asker { user: user.as_deref(), groups: &[], address: request.address() },
+        request,
+        attested,
         maps: section.settings.and_then(|settings| settings.maps.get()),
         group_file: section.group_file,
     };
@@ -278,6 +248,9 @@ pub fn serve(
         Ok(Decision::Refuse(why @ Why::Unmapped)) => {
             refuse(request, Status::FORBIDDEN, &format!("SEL0104: {why}"))
         }
+        Ok(Decision::Refuse(why @ Why::ProviderFailed(_))) => {
+            refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0108: {why}"))
+        }
         Ok(Decision::Refuse(why)) => {
             refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0105: {why}"))
         }
@@ -296,7 +269,7 @@ fn decision(request: Request<'_>) -> Result<&Decision<Target>, &'static str> {
     if section.rules.is_none() {
         return Ok(&Decision::Keep);
     }
-    let record = request.record::<Record>().and_then(|record| record.decision.get());
+    let record = request.record::<Record<'_>>().and_then(|record| record.decision.get());
     match record {
         Some((place, decision)) if *place == request.place() => Ok(decision),
         Some(_) => Err("SEL0106: refused: the request came to another place after its context was decided"),

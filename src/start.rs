@@ -10,8 +10,6 @@ use crate::httpd::{has_module, on_first_pass, only_checks_configuration, process
 use crate::lsm::{self, Mode, Prepared};
 use crate::maps::{Maps, Watcher};
 use crate::policy::{Context, Rule as Source};
-use std::collections::BTreeSet;
-use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
 
@@ -27,7 +25,7 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     let Some(here) = state(settings)? else {
         let _ = settings.started.set(Started {
             server: None,
-            variables: Vec::new(),
+            reads_environment: false,
             cgi_daemon: false,
             only_own_range: false,
         });
@@ -64,18 +62,11 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         );
         log::server(Level::Notice, &text);
     }
-    let variables = rules.iter().filter_map(|rule| match &rule.source {
-        Source::Env(name) => CString::new(name.as_str()).ok(),
-        Source::Val(_) | Source::Map(_) => None,
-    });
-    let variables: BTreeSet<_> = variables.collect();
+    let reads_environment =
+        rules.iter().any(|rule| matches!(rule.source, Source::Env(_) | Source::Provider(_)));
     let cgi_daemon = has_module(c"mod_cgid.c");
-    let started = Started {
-        server: Some(server),
-        variables: variables.into_iter().collect(),
-        cgi_daemon,
-        only_own_range: loss.is_some(),
-    };
+    let started =
+        Started { server: Some(server), reads_environment, cgi_daemon, only_own_range: loss.is_some() };
     let _ = settings.started.set(started);
     Ok(())
 }

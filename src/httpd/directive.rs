@@ -4,6 +4,7 @@ use crate::ffi;
 use crate::httpd::boundary::guard;
 use crate::httpd::hook::Server;
 use crate::httpd::pool::Pool;
+use crate::httpd::provider::{Provider, ProviderError};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt as _;
@@ -105,7 +106,8 @@ pub enum Place {
     /// In the main server's configuration, outside of every section.
     Server,
     /// There, and in virtual hosts and `<Directory>`, `<Location>`, `<Files>`, `<If>`; never in
-    /// `.htaccess`, whose author must not choose a label.
+    /// `.htaccess`, whose author must not choose a label, nor in `<Limit>`, where it would apply to all
+    /// methods.
     Anywhere,
     /// Wherever `AllowOverride AuthConfig` allows it, too.
     AuthConfig,
@@ -157,6 +159,29 @@ impl<'d> Directive<'d> {
         unsafe { CStr::from_ptr((*self.parameters.cmd).name) }.to_string_lossy()
     }
 
+    /// The authorization provider that the rest of the directive's words name, with its arguments.
+    pub fn provider(&self, mut words: Words<'_>) -> Result<Provider, ProviderError> {
+        // SAFETY: both are in the configuration's pool or in the directive's node, which httpd keeps as long
+        // (mod_authz_core relies on that); for `'static`, see `Keeper`.
+        let (name, arguments) = unsafe {
+            let name = words.next().unwrap_or_default();
+            (&*std::ptr::from_ref(name), &*std::ptr::from_ref(words.rest()))
+        };
+        // SAFETY: as above.
+        unsafe { Provider::new(self.parameters, name, arguments) }
+    }
+
+    /// Nothing where the directive may stand where it does, else what httpd says of it. `.htaccess` is for
+    /// the row to exclude.
+    fn refuse_in(&self, place: Place) -> Option<&'d CStr> {
+        let forbidden = match place {
+            Place::Server => ffi::GLOBAL_ONLY,
+            Place::Anywhere => ffi::NOT_IN_LIMIT,
+            Place::AuthConfig => return None,
+        };
+        self.objection(forbidden)
+    }
+
     /// What httpd says of the directive where it stands, if it may not be in such sections.
     fn objection(&self, forbidden: c_int) -> Option<&'d CStr> {
         // SAFETY: httpd checks the sections around the directive, and answers null or a pool's text.
@@ -182,35 +207,108 @@ pub trait Setter {
     ) -> Result<(), String>;
 }
 
+/// What a directive does with all that follows its name.
+pub trait WordsSetter {
+    /// The section's configuration.
+    type Configuration: Configuration;
+    /// Where the directive may stand.
+    const PLACE: Place;
+    /// Takes the directive's words up.
+    fn set(
+        directive: &Directive<'_>,
+        configuration: &mut Self::Configuration,
+        words: Words<'_>,
+    ) -> Result<(), String>;
+}
+
+/// What follows a directive's name, word by word.
+#[derive(Clone, Copy)]
+pub struct Words<'d> {
+    rest: &'d CStr,
+    pool: Pool<'d>,
+}
+
+impl<'d> Words<'d> {
+    /// All that was not taken yet.
+    pub fn rest(&self) -> &'d CStr {
+        self.rest
+    }
+}
+
+impl<'d> Iterator for Words<'d> {
+    type Item = &'d CStr;
+
+    /// The next word, without the quotes around it.
+    fn next(&mut self) -> Option<&'d CStr> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let mut rest = self.rest.as_ptr();
+        // SAFETY: httpd copies the word into the pool, and moves on in the text to the next one.
+        unsafe {
+            let word = CStr::from_ptr(ffi::ap_getword_conf(self.pool.as_ptr(), &mut rest));
+            self.rest = CStr::from_ptr(rest);
+            Some(word)
+        }
+    }
+}
+
 unsafe extern "C" fn take_one<S: Setter>(
     parameters: *mut ffi::cmd_parms,
     configuration: *mut c_void,
     argument: *const c_char,
 ) -> *const c_char {
+    // SAFETY: httpd passes its parameters, the section's configuration made by `create`, and an argument.
+    unsafe {
+        take(parameters, configuration, argument, S::PLACE, |directive, configuration, argument| {
+            let argument = argument.to_str().map_err(|_| "the argument is not UTF-8")?;
+            S::set(directive, configuration, argument)
+        })
+    }
+}
+
+unsafe extern "C" fn take_words<S: WordsSetter>(
+    parameters: *mut ffi::cmd_parms,
+    configuration: *mut c_void,
+    arguments: *const c_char,
+) -> *const c_char {
+    // SAFETY: as above, and the text after the directive's name.
+    unsafe {
+        take(parameters, configuration, arguments, S::PLACE, |directive, configuration, rest| {
+            S::set(directive, configuration, Words { rest, pool: directive.pool() })
+        })
+    }
+}
+
+/// Has `set` take a directive up; answers null, or what is wrong with it.
+///
+/// # Safety
+///
+/// `configuration` is that of the section, as `create` made it; the rest is as httpd passes it.
+unsafe fn take<C: Configuration>(
+    parameters: *mut ffi::cmd_parms,
+    configuration: *mut c_void,
+    argument: *const c_char,
+    place: Place,
+    set: impl FnOnce(&Directive<'_>, &mut C, &CStr) -> Result<(), String>,
+) -> *const c_char {
     guard(c"mod_selinux failed on this directive (the log says why)".as_ptr(), || {
-        // SAFETY: httpd passes its parameters, the section's configuration made by `create`, and an
-        // argument; the configuration is read by one thread, and nobody else has this section.
+        // SAFETY: the caller's word; the configuration is read by one thread, and nobody else has this section.
         let (directive, configuration, argument) = unsafe {
             (
                 Directive { parameters: &*parameters },
-                &mut *configuration.cast::<S::Configuration>(),
+                &mut *configuration.cast::<C>(),
                 CStr::from_ptr(argument),
             )
         };
-        if let Place::Server = S::PLACE
-            && let Some(objection) = directive.objection(ffi::GLOBAL_ONLY)
-        {
+        if let Some(objection) = directive.refuse_in(place) {
             return objection.as_ptr();
         }
-        let result = match argument.to_str() {
-            Ok(argument) => S::set(&directive, configuration, argument),
-            Err(_) => Err("the argument is not UTF-8".to_owned()),
-        };
         let report = |reason: String| {
             let argument = argument.to_string_lossy();
             directive.pool().text(&format!("{} {argument}: {reason}", directive.name())).as_ptr()
         };
-        result.map_or_else(report, |()| null())
+        set(&directive, configuration, argument).map_or_else(report, |()| null())
     })
 }
 
@@ -220,8 +318,13 @@ const fn row(
     help: &'static CStr,
     func: ffi::cmd_func,
     how: ffi::cmd_how,
-    place: c_int,
+    place: Place,
 ) -> ffi::command_rec {
+    let place = match place {
+        Place::Server => ffi::RSRC_CONF,
+        Place::Anywhere => ffi::RSRC_CONF | ffi::ACCESS_CONF,
+        Place::AuthConfig => ffi::OR_AUTHCFG,
+    };
     ffi::command_rec {
         name: name.as_ptr(),
         func,
@@ -234,13 +337,14 @@ const fn row(
 
 /// The row of a directive with one argument. `help` is what `httpd -L` prints.
 pub const fn one_argument<S: Setter>(name: &'static CStr, help: &'static CStr) -> Row<S::Configuration> {
-    let place = match S::PLACE {
-        Place::Server => ffi::RSRC_CONF,
-        Place::Anywhere => ffi::RSRC_CONF | ffi::ACCESS_CONF,
-        Place::AuthConfig => ffi::OR_AUTHCFG,
-    };
     let func = ffi::cmd_func { take1: Some(take_one::<S>) };
-    Row { row: row(name, help, func, ffi::cmd_how_TAKE1, place), configuration: PhantomData }
+    Row { row: row(name, help, func, ffi::cmd_how_TAKE1, S::PLACE), configuration: PhantomData }
+}
+
+/// The row of a directive that reads its words itself.
+pub const fn words<S: WordsSetter>(name: &'static CStr, help: &'static CStr) -> Row<S::Configuration> {
+    let func = ffi::cmd_func { raw_args: Some(take_words::<S>) };
+    Row { row: row(name, help, func, ffi::cmd_how_RAW_ARGS, S::PLACE), configuration: PhantomData }
 }
 
 /// A row, for configurations of one type.

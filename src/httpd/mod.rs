@@ -13,9 +13,11 @@ pub mod module;
 pub mod php;
 pub mod pool;
 pub mod process;
+pub mod provider;
 pub mod request;
 pub mod ssi;
 pub mod status;
+pub mod table;
 pub mod thread;
 
 use crate::ffi;

@@ -3,6 +3,7 @@
 use crate::ffi;
 use crate::httpd::pool::Pool;
 use crate::httpd::status::Status;
+use crate::httpd::table::Table;
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -99,13 +100,32 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// A variable of the request's environment.
-    pub fn env(self, name: &CStr) -> Option<&'r CStr> {
-        // SAFETY: the table is live, and its values are in the request's pool.
-        unsafe { c_str(ffi::apr_table_get(self.get().subprocess_env, name.as_ptr())) }
+    /// The request's environment, for logs, CGI and SSI.
+    pub fn environment(self) -> Table<'r> {
+        // SAFETY: a request has one, in its pool.
+        unsafe { Table::from_ptr(self.get().subprocess_env) }
     }
 
-    /// Sets a variable of the request's environment, for logs, CGI and SSI.
+    /// What modules tell each other of the request.
+    pub fn notes(self) -> Table<'r> {
+        // SAFETY: as above.
+        unsafe { Table::from_ptr(self.get().notes) }
+    }
+
+    /// Runs `body` while the request has this user and this environment.
+    pub fn as_if<T>(mut self, user: Option<&CStr>, environment: Table<'_>, body: impl FnOnce() -> T) -> T {
+        let user = user.map_or(std::ptr::null_mut(), |user| user.as_ptr().cast_mut());
+        let request = self.get_mut();
+        let user = std::mem::replace(&mut request.user, user);
+        let environment = std::mem::replace(&mut request.subprocess_env, environment.as_ptr());
+        let result = body();
+        let request = self.get_mut();
+        request.user = user;
+        request.subprocess_env = environment;
+        result
+    }
+
+    /// Sets a variable of the request's environment.
     pub fn set_env(self, name: &CStr, value: &CStr) {
         // SAFETY: the table is live; it copies both.
         unsafe { ffi::apr_table_set(self.get().subprocess_env, name.as_ptr(), value.as_ptr()) }
@@ -253,6 +273,11 @@ impl<'r> Request<'r> {
 /// APR's name for a thread, as a connection holds it.
 #[derive(Clone, Copy)]
 pub struct ConnectionThread(*mut ffi::apr_thread_t);
+
+// SAFETY: it is only put into connections, by the thread that has the connection's request.
+unsafe impl Send for ConnectionThread {}
+// SAFETY: as above.
+unsafe impl Sync for ConnectionThread {}
 
 /// # Safety
 ///

@@ -9,15 +9,18 @@ use super::quoted;
 use super::spec::SpecError;
 
 /// A rule of the configuration: where a request's domain comes from. `T` is what a domain has
-/// become (a spec, or a context that is ready to enter), `M` what a map file has.
+/// become (a spec, or a context that is ready to enter), `M` what a map file has, `P` what asks a
+/// provider, and the domain where it grants.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Rule<T, M> {
+pub enum Rule<T, M, P> {
     /// This domain, for every request.
     Val(T),
     /// The domain in the environment variable of this name; a request without it is not matched.
     Env(String),
     /// The domain of the map's line for whoever asks.
     Map(M),
+    /// A domain for requests that a provider of httpd's authorization grants.
+    Provider(P),
 }
 
 /// What to do where rules stand and none matches.
@@ -64,6 +67,9 @@ pub enum Why {
     /// What was published of a map or a group file is not what it should be: 500.
     #[error("the published map cannot be used: {0}")]
     BadFile(CompiledError),
+    /// A provider does not know. It is never taken for a denial: 500.
+    #[error("the provider `{0}` failed: httpd's own message says why")]
+    ProviderFailed(String),
     /// A rule whose context was not made ready when the server started: 500.
     #[error("the rule that matches was not tried when the server started")]
     Unprepared,

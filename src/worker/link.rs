@@ -12,6 +12,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub enum ToSupervisor {
     /// Serve this request, which the worker's own has started, elsewhere.
     Serve(Ticket),
+    /// Decide on this request, which the worker's own has started, with the server's privileges.
+    Decide(Ticket),
     /// Make this call where the request's parent is served.
     Call(Call),
     /// What the supervisor's call gave.
@@ -20,7 +22,7 @@ pub enum ToSupervisor {
 
 /// What a supervisor says to its worker.
 pub enum ToWorker {
-    /// The nested request's handler answered.
+    /// The nested request's handler, or its last fixup, answered.
     Served(Status),
     /// Make this call, of a filter of the request that the worker serves.
     Call(Call),

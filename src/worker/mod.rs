@@ -10,7 +10,7 @@ mod link;
 use crate::config::Target;
 use crate::httpd::filter::{self, Call, Carrier};
 use crate::httpd::log::{self, Level};
-use crate::httpd::request::{Request, Ticket};
+use crate::httpd::request::{ConnectionThread, Request, Ticket};
 use crate::httpd::status::Status;
 use crate::httpd::thread::{Quiet, Task, Thread};
 use crate::httpd::{boundary, php, thread_stack_size};
@@ -27,6 +27,8 @@ pub struct Job {
     /// What the handler answered. It starts out as an error: a handler may end its thread.
     status: AtomicI32,
     link: Link,
+    /// The thread that the connection runs on, where workers are started and nested requests decided.
+    home: ConnectionThread,
     /// The job whose handler started this request; `None` where a connection's thread did.
     origin: Option<Arc<Job>>,
 }
@@ -73,8 +75,17 @@ pub fn enter(request: Request<'_>, target: &Target) -> Status {
 /// Has a request that this worker's handler started served elsewhere: by another worker, or by the
 /// supervisor itself, as its own decision says. Waits for its end.
 pub fn hand_back(request: Request<'_>) -> Status {
+    lend(request, ToSupervisor::Serve)
+}
+
+/// Has the supervisor decide on a request that this worker's handler started; answers for the last fixup.
+pub fn have_decided(request: Request<'_>) -> Status {
+    lend(request, ToSupervisor::Decide)
+}
+
+fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> ToSupervisor) -> Status {
     let Some(job) = current() else { return Status::INTERNAL_SERVER_ERROR };
-    request.lend(|ticket| match job.ask(ToSupervisor::Serve(ticket)) {
+    request.lend(|ticket| match job.ask(what_for(ticket)) {
         ToWorker::Served(status) => status,
         ToWorker::Call(_) | ToWorker::Returned(_) => Status::INTERNAL_SERVER_ERROR,
     })
@@ -89,6 +100,7 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
             target: Arc::clone(target),
             status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
             link: Link::new(),
+            home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
         let quiet = Quiet::new();
@@ -136,6 +148,16 @@ impl Job {
                     let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
                         quiet.lifted(|| serve_nested(ticket.redeem(), self))
                     });
+                    self.link.tell(ToWorker::Served(status));
+                }
+                ToSupervisor::Decide(ticket) => {
+                    let request = ticket.redeem();
+                    // What a provider keeps with the thread (mod_lua), the worker must not share.
+                    let thread_before = request.set_connection_thread(self.home);
+                    let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
+                        quiet.lifted(|| crate::hooks::decide_here(request))
+                    });
+                    request.set_connection_thread(thread_before);
                     self.link.tell(ToWorker::Served(status));
                 }
                 ToSupervisor::Call(call) => {

@@ -18,6 +18,7 @@ mod migration;
 mod nested;
 mod php;
 mod policies;
+mod providers;
 mod refusals;
 mod sample;
 mod specs;

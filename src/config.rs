@@ -3,7 +3,7 @@
 
 use crate::httpd::directive::{Configuration, Keeper};
 use crate::lsm::{self, Prepared};
-use crate::policy::{Asker, Chain, Context, DomainSpec, Map, Rule as Source, SpecError, Unmapped, Why};
+use crate::policy::{Asker, Chain, Context, DomainSpec, Map, Peer, Rule as Source, SpecError, Unmapped, Why};
 use std::ffi::{CStr, CString};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -65,6 +65,8 @@ pub struct Settings {
     pub required: OnceLock<bool>,
     /// The rules of all sections.
     pub rules: Mutex<Vec<Arc<Rule>>>,
+    /// Set where some section has `SELinuxDomainPeer range`.
+    pub reads_peer: OnceLock<()>,
     /// Why listening sockets are above what workers may write to, where they are.
     pub socket_fault: OnceLock<String>,
     /// Set when the server has started: what requests are decided by.
@@ -93,6 +95,12 @@ impl Settings {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether some request is not to be served in the server context.
+    pub fn confines(&self) -> bool {
+        self.reads_peer.get().is_some()
+            || !self.rules.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Adds a rule.
     pub fn add(&self, rule: Arc<Rule>) {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
@@ -104,17 +112,26 @@ impl Settings {
 pub struct Section {
     /// The rules, in the order they are tried; `None` where there are none.
     pub rules: Option<&'static Chain<'static, Arc<Rule>>>,
-    /// The whole server's settings; set wherever there are rules.
+    /// The whole server's settings; set wherever requests may be confined.
     pub settings: Option<&'static Settings>,
     /// `SELinuxUnmapped`.
     pub unmapped: Option<Unmapped>,
     /// `SELinuxAllowCaches`.
     pub allow_caches: Option<bool>,
+    /// `SELinuxDomainPeer`.
+    pub peer: Option<Peer>,
+}
+
+impl Section {
+    /// Whether requests here may have to leave the server context.
+    pub fn confines(&self) -> bool {
+        self.rules.is_some() || self.peer == Some(Peer::Range)
+    }
 }
 
 impl Configuration for Section {
     fn unset() -> Section {
-        Section { rules: None, settings: None, unmapped: None, allow_caches: None }
+        Section { rules: None, settings: None, unmapped: None, allow_caches: None, peer: None }
     }
 
     fn merged_into(&self, outer: &Section, keeper: Keeper<'_>) -> Section {
@@ -127,6 +144,7 @@ impl Configuration for Section {
             settings: self.settings.or(outer.settings),
             unmapped: self.unmapped.or(outer.unmapped),
             allow_caches: self.allow_caches.or(outer.allow_caches),
+            peer: self.peer.or(outer.peer),
         }
     }
 }

@@ -2,13 +2,21 @@
 
 use crate::config::{MapFile, Rule, Section, Settings, Slot};
 use crate::httpd::directive::{Directive, Place, Row, Setter, Table, one_argument};
-use crate::policy::{Chain, DomainSpec, Map, Rule as Source, Unmapped};
+use crate::policy::{Chain, DomainSpec, Map, Peer, Rule as Source, Unmapped};
 use std::fs;
 use std::sync::Arc;
 
 /// All directives of the module.
-pub static TABLE: Table<7> =
-    Table::new([SERVER_DOMAIN, DOMAIN_MAP, DOMAIN_ENV, DOMAIN_VAL, UNMAPPED, ALLOW_CACHES, REQUIRED]);
+pub static TABLE: Table<8> = Table::new([
+    SERVER_DOMAIN,
+    DOMAIN_MAP,
+    DOMAIN_ENV,
+    DOMAIN_VAL,
+    DOMAIN_PEER,
+    UNMAPPED,
+    ALLOW_CACHES,
+    REQUIRED,
+]);
 
 type SectionRow = Row<Section>;
 
@@ -87,6 +95,35 @@ impl Setter for DomainVal {
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         add_rule(directive, section, Source::Val(Slot::from(domain(argument)?)));
+        Ok(())
+    }
+}
+
+const DOMAIN_PEER: SectionRow = one_argument::<DomainPeer>(
+    c"SELinuxDomainPeer",
+    c"'none' (the default) or 'range': whether requests have the range of the client's labelled connection (NetLabel)",
+);
+
+struct DomainPeer;
+
+impl Setter for DomainPeer {
+    type Configuration = Section;
+    const PLACE: Place = Place::Anywhere;
+
+    fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+        if directive.is_limited() {
+            return Err("not allowed in <Limit> and <LimitExcept>: it would hold for all methods".to_owned());
+        }
+        section.peer = Some(match argument.to_ascii_lowercase().as_str() {
+            "none" => Peer::None,
+            "range" => Peer::Range,
+            _ => return Err(format!("takes none or range, not {argument}")),
+        });
+        let settings = Settings::of(directive.keeper());
+        section.settings = Some(settings);
+        if section.peer == Some(Peer::Range) {
+            let _ = settings.reads_peer.set(());
+        }
         Ok(())
     }
 }

@@ -9,10 +9,11 @@ use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
 use crate::httpd::{has_module, only_checks_configuration, php};
-use crate::policy::{Asker, Decision, Why, decide};
+use crate::lsm::{self, Prepared};
+use crate::policy::{Asker, Decision, Peer, Range, Why, decide};
 use crate::{start, worker};
 use std::ffi::{CStr, CString, c_void};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What is kept with a request from its fixups on.
 pub struct Record {
@@ -89,10 +90,12 @@ fn report(result: Result<(), start::Faults>) -> Status {
     Status::INTERNAL_SERVER_ERROR
 }
 
-/// The rules of a request's place and what they need; `None` where none stand.
+/// The rules of a request's place and what they need; `None` where nothing leads out of the server context.
 fn rules(request: Request<'_>) -> Option<(&Section, &'static Started)> {
     let section = request.configuration::<Section>();
-    section.rules?;
+    if !section.confines() {
+        return None;
+    }
     Some((section, section.settings?.started.get()?))
 }
 
@@ -104,7 +107,7 @@ impl RequestHook for FirstFixups {
         let section = request.configuration::<Section>();
         if let Some(started) = section.settings.and_then(|settings| settings.started.get())
             // Without rules too where variables count: a request started from here may come to rules.
-            && (section.rules.is_some() || !started.variables.is_empty())
+            && (section.confines() || !started.variables.is_empty())
         {
             let parent = parent(request);
             let record = Record {
@@ -186,16 +189,35 @@ impl RequestHook for LastFixups {
 }
 
 fn resolve(request: Request<'_>, section: &Section, started: &Started, record: &Record) -> Decision<Target> {
-    if started.server.is_none() {
-        return Decision::Keep;
-    }
+    let Some(server) = &started.server else { return Decision::Keep };
     let variables: Vec<_> = record.variables.iter().map(Option::as_deref).collect();
     let facts = Facts {
         asker: Asker { user: record.user.as_deref(), address: request.address() },
         variables: &variables,
     };
     let unmapped = section.unmapped.unwrap_or_default();
-    decide(section.rules, unmapped, |rule| started.try_rule(rule, &facts))
+    let decision = decide(section.rules, unmapped, |rule| started.try_rule(rule, &facts));
+    match section.peer.unwrap_or_default() {
+        Peer::None => decision,
+        Peer::Range => {
+            let decision = decision.with_peer_range(peer_range(request), server, |target| target.context());
+            match decision {
+                Decision::Enter(context) => Decision::Enter(Arc::new(Prepared::new(context))),
+                Decision::Keep => Decision::Keep,
+                Decision::Refuse(why) => Decision::Refuse(why),
+            }
+        }
+    }
+}
+
+/// The range of the client's connection, as the kernel took it from the client's packets.
+fn peer_range(request: Request<'_>) -> Result<Range, String> {
+    let socket = request.client_socket().ok_or("the connection has no socket")?;
+    let peer = lsm::peer(socket).map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOPROTOOPT) => "the client's connection has no label".to_owned(),
+        _ => format!("the label of the client's connection cannot be read: {error}"),
+    })?;
+    peer.range().cloned().ok_or_else(|| format!("the client's label {peer} has no range"))
 }
 
 fn told(decision: &Decision<Target>) -> String {
@@ -253,6 +275,9 @@ pub fn serve(
         Ok(Decision::Refuse(why @ Why::Unmapped)) => {
             refuse(request, Status::FORBIDDEN, &format!("SEL0104: {why}"))
         }
+        Ok(Decision::Refuse(why @ Why::NoPeer(_))) => {
+            refuse(request, Status::FORBIDDEN, &format!("SEL0108: {why}"))
+        }
         Ok(Decision::Refuse(why)) => {
             refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0105: {why}"))
         }
@@ -268,7 +293,7 @@ fn refuse(request: Request<'_>, status: Status, why: &str) -> Status {
 /// The decision made for the request where it is now.
 fn decision(request: Request<'_>) -> Result<&Decision<Target>, &'static str> {
     let section = request.configuration::<Section>();
-    if section.rules.is_none() {
+    if !section.confines() {
         return Ok(&Decision::Keep);
     }
     let record = request.record::<Record>().and_then(|record| record.decision.get());

@@ -42,4 +42,4 @@ impl httpd::module::Hooks for Hooks {
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "httpd's convention")]
 pub static selinux_module: httpd::module::Module =
-    httpd::module::Module::new::<config::Section, Hooks, 7>(c"mod_selinux.c", &directives::TABLE);
+    httpd::module::Module::new::<config::Section, Hooks, 8>(c"mod_selinux.c", &directives::TABLE);

@@ -23,7 +23,7 @@ pub type Faults = Vec<String>;
 /// can be known from there is asked of the policy instead of being tried.
 pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     let rules = settings.all_rules();
-    if rules.is_empty() && settings.server_domain.get().is_none() {
+    if !settings.confines() && settings.server_domain.get().is_none() {
         return Ok(());
     }
     let Some(here) = state(settings)? else {
@@ -40,9 +40,9 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     } else {
         ask_policy(&targets, &server)?;
     }
-    pipes(main, &rules, &targets, &server)?;
+    pipes(main, settings, &targets, &server)?;
     if !on_first_pass() {
-        warn(&rules, &server);
+        warn(settings, &rules, &server);
         let text = format!(
             "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
             rules.len(),
@@ -173,13 +173,14 @@ fn fault(location: &str, context: &Context, server: &Context, error: &EnterError
 
 /// Whether all works that workers do through pipes of httpd's, which have its own range: one that is
 /// confined by categories may not write what stands above it, and unlike sockets, pipes cannot be made lower.
-fn pipes(main: Server<'_>, rules: &[Arc<Rule>], targets: &Targets, server: &Context) -> Result<(), Faults> {
+fn pipes(main: Server<'_>, settings: &Settings, targets: &Targets, server: &Context) -> Result<(), Faults> {
     let Some(range) = server.range() else { return Ok(()) };
+    // What a variable will say is not known, nor what range a client will have.
     let is_below = |target: &Target| {
-        target.context().type_() != server.type_() && target.context().range() != Some(range)
+        let may_differ = settings.reads_peer.get().is_some() || target.context().range() != Some(range);
+        target.context().type_() != server.type_() && may_differ
     };
-    // What a variable will say is not known.
-    let may_be_below = rules.iter().any(|rule| matches!(rule.source, Source::Env(_)))
+    let may_be_below = settings.all_rules().iter().any(|rule| matches!(rule.source, Source::Env(_)))
         || targets.values().any(|(_, target)| is_below(target));
     if range.lowest() == *range || !may_be_below {
         return Ok(());
@@ -208,7 +209,7 @@ fn ask_policy(targets: &Targets, server: &Context) -> Result<(), Faults> {
 }
 
 /// What works, and yet may not do what the administrator thinks.
-fn warn(rules: &[Arc<Rule>], server: &Context) {
+fn warn(settings: &Settings, rules: &[Arc<Rule>], server: &Context) {
     let keeping = rules
         .iter()
         .flat_map(|rule| rule.slots())
@@ -221,7 +222,7 @@ fn warn(rules: &[Arc<Rule>], server: &Context) {
         );
         log::server(Level::Warning, &text);
     }
-    if has_module(c"mod_cgid.c") && !rules.is_empty() {
+    if has_module(c"mod_cgid.c") && settings.confines() {
         let text = "SEL0015: mod_cgid is loaded: its daemon would run CGI scripts outside of the confinement, so those of mapped requests are refused; load mod_cgi instead";
         log::server(Level::Warning, text);
     }

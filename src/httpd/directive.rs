@@ -135,6 +135,11 @@ impl<'d> Directive<'d> {
         format!("{}:{}", file.to_string_lossy(), node.line_num)
     }
 
+    /// Whether it stands in `<Limit>` or `<LimitExcept>`, whose methods httpd leaves to each directive to heed.
+    pub fn is_limited(&self) -> bool {
+        self.parameters.limited != -1
+    }
+
     /// The directive's name, as the table has it.
     fn name(&self) -> std::borrow::Cow<'d, str> {
         // SAFETY: httpd passes the row that the directive was found by.

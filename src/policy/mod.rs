@@ -16,7 +16,7 @@ mod who;
 
 pub use chain::{Chain, Iter};
 pub use context::{Context, ContextError};
-pub use decision::{Decision, Rule, Unmapped, Why, decide};
+pub use decision::{Decision, Peer, Rule, Unmapped, Why, decide};
 pub use map::{Fault, Map, MapError};
 pub use range::{Range, RangeError};
 pub use spec::{DomainSpec, SpecError};

@@ -15,6 +15,7 @@ mod loaded_policy;
 mod mapping;
 mod migration;
 mod nested;
+mod peer;
 mod php;
 mod policies;
 mod refusals;

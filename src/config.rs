@@ -8,7 +8,7 @@ use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
 use crate::lsm::Prepared;
 use crate::maps::{Maps, PublishedFile, Sources};
-use crate::policy::{Asker, Chain, CompiledError, Context, DomainSpec, Rule as Source, Unmapped, Why};
+use crate::policy::{Asker, Chain, CompiledError, Context, DomainSpec, Peer, Rule as Source, Unmapped, Why};
 use once_cell::sync::OnceCell;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -71,6 +71,8 @@ pub struct Settings {
     pub rules: Mutex<Vec<Arc<Rule>>>,
     /// The files that rules read.
     pub sources: Mutex<Sources>,
+    /// Set where some section has `SELinuxDomainPeer range`.
+    pub reads_peer: OnceLock<()>,
     /// Why listening sockets are above what workers may write to, where they are.
     pub socket_fault: OnceLock<String>,
     /// Set when the server has started: what requests are decided by.
@@ -108,6 +110,12 @@ impl Settings {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether some request is not to be served in the server context.
+    pub fn confines(&self) -> bool {
+        self.reads_peer.get().is_some()
+            || !self.rules.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Adds a rule.
     pub fn add(&self, rule: Arc<Rule>) {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
@@ -121,17 +129,33 @@ pub struct Section {
     pub rules: Option<&'static Chain<'static, Arc<Rule>>>,
     /// The number of `AuthGroupFile` among the files that rules read.
     pub group_file: Option<usize>,
-    /// The whole server's settings; set wherever there are rules.
+    /// The whole server's settings; set wherever requests may be confined.
     pub settings: Option<&'static Settings>,
     /// `SELinuxUnmapped`.
     pub unmapped: Option<Unmapped>,
     /// `SELinuxAllowCaches`.
     pub allow_caches: Option<bool>,
+    /// `SELinuxDomainPeer`.
+    pub peer: Option<Peer>,
+}
+
+impl Section {
+    /// Whether requests here may have to leave the server context.
+    pub fn confines(&self) -> bool {
+        self.rules.is_some() || self.peer == Some(Peer::Range)
+    }
 }
 
 impl Configuration for Section {
     fn unset() -> Section {
-        Section { rules: None, group_file: None, settings: None, unmapped: None, allow_caches: None }
+        Section {
+            rules: None,
+            group_file: None,
+            settings: None,
+            unmapped: None,
+            allow_caches: None,
+            peer: None,
+        }
     }
 
     fn merged_into(&self, outer: &Section, keeper: Keeper<'_>) -> Section {
@@ -145,6 +169,7 @@ impl Configuration for Section {
             settings: self.settings.or(outer.settings),
             unmapped: self.unmapped.or(outer.unmapped),
             allow_caches: self.allow_caches.or(outer.allow_caches),
+            peer: self.peer.or(outer.peer),
         }
     }
 }

@@ -6,18 +6,19 @@ use crate::httpd::directive::{
 };
 use crate::httpd::provider::ProviderError;
 use crate::maps::{Kind, Source};
-use crate::policy::{Chain, DomainSpec, Rule, Unmapped};
+use crate::policy::{Chain, DomainSpec, Peer, Rule, Unmapped};
 use std::ffi::CStr;
 use std::sync::Arc;
 
 /// All directives of the module.
-pub static TABLE: Table<9> = Table::new([
+pub static TABLE: Table<10> = Table::new([
     SERVER_DOMAIN,
     DOMAIN_MAP,
     GROUP_FILE,
     DOMAIN_ENV,
     DOMAIN_VAL,
     DOMAIN,
+    DOMAIN_PEER,
     UNMAPPED,
     ALLOW_CACHES,
     REQUIRED,
@@ -156,6 +157,32 @@ impl WordsSetter for Domain {
             ProviderError::Arguments(reason) => reason,
         })?;
         add_rule(directive, section, Rule::Provider(Granted { slot, provider, negated }));
+        Ok(())
+    }
+}
+
+const DOMAIN_PEER: SectionRow = one_argument::<DomainPeer>(
+    c"SELinuxDomainPeer",
+    c"'none' (the default) or 'range': whether requests have the range of the client's labelled connection (NetLabel)",
+);
+
+struct DomainPeer;
+
+impl Setter for DomainPeer {
+    type Configuration = Section;
+    const PLACE: Place = Place::Anywhere;
+
+    fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+        section.peer = Some(match argument.to_ascii_lowercase().as_str() {
+            "none" => Peer::None,
+            "range" => Peer::Range,
+            _ => return Err(format!("takes none or range, not {argument}")),
+        });
+        let settings = Settings::of(directive.keeper());
+        section.settings = Some(settings);
+        if section.peer == Some(Peer::Range) {
+            let _ = settings.reads_peer.set(());
+        }
         Ok(())
     }
 }

@@ -11,7 +11,8 @@ use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
 use crate::httpd::{has_module, on_first_pass, only_checks_configuration, php};
-use crate::policy::{Asker, Decision, Rule as Source, Why, decide};
+use crate::lsm::{self, Prepared};
+use crate::policy::{Asker, Context, Decision, Peer, Range, Rule as Source, Why, decide};
 use crate::{start, worker};
 use std::ffi::{CStr, CString, c_void};
 use std::sync::{Arc, OnceLock};
@@ -104,10 +105,12 @@ fn report(result: Result<(), Faults>) -> Status {
     Status::INTERNAL_SERVER_ERROR
 }
 
-/// The rules of a request's place and what they need; `None` where none stand.
+/// The rules of a request's place and what they need; `None` where nothing leads out of the server context.
 fn rules(request: Request<'_>) -> Option<(&Section, &'static Started)> {
     let section = request.configuration::<Section>();
-    section.rules?;
+    if !section.confines() {
+        return None;
+    }
     Some((section, section.settings?.started.get()?))
 }
 
@@ -125,7 +128,7 @@ impl RequestHook for FirstFixups {
         }
         if let Some(started) = section.settings.and_then(|settings| settings.started.get())
             // Without rules too where variables count: a request started from here may come to rules.
-            && (section.rules.is_some() || started.reads_environment)
+            && (section.confines() || started.reads_environment)
         {
             let attested = Attested::of(request, started.reads_environment, attested);
             request.keep_record(Record { attested, decision: OnceLock::new() });
@@ -178,9 +181,7 @@ fn resolve(
     started: &Started,
     attested: &Attested<'_>,
 ) -> Decision<Target> {
-    if started.server.is_none() {
-        return Decision::Keep;
-    }
+    let Some(server) = &started.server else { return Decision::Keep };
     let user = attested.user.as_deref().map(CStr::to_string_lossy);
     let facts = Facts {
         asker: Asker { user: user.as_deref(), groups: &[], address: request.address() },
@@ -190,7 +191,30 @@ fn resolve(
         group_file: section.group_file,
     };
     let unmapped = section.unmapped.unwrap_or_default();
-    decide(section.rules, unmapped, |rule| started.try_rule(rule, &facts))
+    let decision = decide(section.rules, unmapped, |rule| started.try_rule(rule, &facts));
+    match section.peer.unwrap_or_default() {
+        Peer::None => decision,
+        Peer::Range => {
+            let decision = decision.with_peer_range(peer_range(request), server, |target| {
+                Context::parse(&target.to_string()).expect("what was prepared is a context")
+            });
+            match decision {
+                Decision::Enter(context) => Decision::Enter(Arc::new(Prepared::new(context.to_string()))),
+                Decision::Keep => Decision::Keep,
+                Decision::Refuse(why) => Decision::Refuse(why),
+            }
+        }
+    }
+}
+
+/// The range of the client's connection, as the kernel took it from the client's packets.
+fn peer_range(request: Request<'_>) -> Result<Range, String> {
+    let socket = request.client_socket().ok_or("the connection has no socket")?;
+    let peer = lsm::peer(socket).map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOPROTOOPT) => "the client's connection has no label".to_owned(),
+        _ => format!("the label of the client's connection cannot be read: {error}"),
+    })?;
+    peer.range().cloned().ok_or_else(|| format!("the client's label {peer} has no range"))
 }
 
 fn told(decision: &Decision<Target>) -> String {
@@ -251,6 +275,9 @@ pub fn serve(
         Ok(Decision::Refuse(why @ Why::ProviderFailed(_))) => {
             refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0108: {why}"))
         }
+        Ok(Decision::Refuse(why @ Why::NoPeer(_))) => {
+            refuse(request, Status::FORBIDDEN, &format!("SEL0109: {why}"))
+        }
         Ok(Decision::Refuse(why)) => {
             refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0105: {why}"))
         }
@@ -266,7 +293,7 @@ fn refuse(request: Request<'_>, status: Status, why: &str) -> Status {
 /// The decision made for the request where it is now.
 fn decision(request: Request<'_>) -> Result<&Decision<Target>, &'static str> {
     let section = request.configuration::<Section>();
-    if section.rules.is_none() {
+    if !section.confines() {
         return Ok(&Decision::Keep);
     }
     let record = request.record::<Record<'_>>().and_then(|record| record.decision.get());

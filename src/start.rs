@@ -2,7 +2,7 @@
 //! and enters each on a throw-away thread, so that what cannot work is found before a request comes.
 
 use crate::aims::{Aims, Faults, resolve};
-use crate::config::{Rule, Settings, Started};
+use crate::config::{Settings, Started};
 use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
@@ -11,7 +11,6 @@ use crate::lsm::{self, Mode, Prepared};
 use crate::maps::{Maps, Watcher};
 use crate::policy::{Context, Rule as Source};
 use std::io;
-use std::sync::Arc;
 
 /// Works out what requests are decided by, and proves that it works.
 ///
@@ -19,7 +18,7 @@ use std::sync::Arc;
 /// can be known from there is asked of the policy instead of being tried.
 pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     let rules = settings.all_rules();
-    if rules.is_empty() && settings.server_domain.get().is_none() {
+    if !settings.confines() && settings.server_domain.get().is_none() {
         return Ok(());
     }
     let Some(here) = state(settings)? else {
@@ -47,14 +46,15 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         aims.ask_policy(&server)?;
     }
     let loss = loss_above(main, &server);
-    // What a variable will say is not known.
-    let may_be_below =
-        rules.iter().any(|rule| matches!(rule.source, Source::Env(_))) || aims.below(&server).is_some();
+    // What a variable will say is not known, nor what range a client will have.
+    let may_be_below = settings.reads_peer.get().is_some()
+        || rules.iter().any(|rule| matches!(rule.source, Source::Env(_)))
+        || aims.below(&server).is_some();
     if let Some(loss) = loss.as_ref().filter(|_| may_be_below) {
         return Err(vec![loss.clone()]);
     }
     if !on_first_pass() {
-        warn(&rules, &aims, &server);
+        warn(settings, &aims, &server);
         let text = format!(
             "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
             rules.len(),
@@ -168,7 +168,7 @@ fn loss_above(main: Server<'_>, server: &Context) -> Option<String> {
 }
 
 /// What works, and yet may not do what the administrator thinks.
-fn warn(rules: &[Arc<Rule>], aims: &Aims, server: &Context) {
+fn warn(settings: &Settings, aims: &Aims, server: &Context) {
     if let Some(aim) = aims.iter().find(|aim| aim.context.type_() == server.type_()) {
         let text = format!(
             "SEL0014: {}: {} keeps the server's type, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
@@ -176,7 +176,7 @@ fn warn(rules: &[Arc<Rule>], aims: &Aims, server: &Context) {
         );
         log::server(Level::Warning, &text);
     }
-    if has_module(c"mod_cgid.c") && !rules.is_empty() {
+    if has_module(c"mod_cgid.c") && settings.confines() {
         let text = "SEL0015: mod_cgid is loaded: its daemon would run CGI scripts outside of the confinement, so those of mapped requests are refused; load mod_cgi instead";
         log::server(Level::Warning, text);
     }

@@ -7,6 +7,7 @@ use crate::httpd::table::Table;
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 
 /// A request, borrowed for as long as httpd lends it to a hook.
@@ -246,6 +247,21 @@ impl<'r> Request<'r> {
     pub fn connection_thread(self) -> ConnectionThread {
         // SAFETY: a request has a connection, which outlives it.
         ConnectionThread(unsafe { (*self.get().connection).current_thread })
+    }
+
+    /// The socket to the client, which a stream of HTTP/2 shares with its whole connection.
+    pub fn client_socket(self) -> Option<BorrowedFd<'r>> {
+        // SAFETY: as above; so does a connection's master, of which a stream is one part.
+        let socket = unsafe {
+            let connection = (*self.get().connection).master;
+            ffi::ap_get_conn_socket(if connection.is_null() { self.get().connection } else { connection })
+        };
+        let mut number = -1;
+        // SAFETY: null is asked for first; APR only reads the number out of its socket.
+        let known =
+            !socket.is_null() && unsafe { ffi::apr_os_sock_get(&mut number, socket) } == ffi::APR_SUCCESS;
+        // SAFETY: httpd closes the socket with the connection, which outlives its requests.
+        (known && number >= 0).then(|| unsafe { BorrowedFd::borrow_raw(number) })
     }
 
     /// Says which thread the connection runs on; answers what it said before.

@@ -15,7 +15,7 @@ use std::ffi::{CStr, CString, c_long};
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use thiserror::Error;
 
@@ -216,23 +216,8 @@ impl Interface {
             }
             Interface::ProcAndSocket => {
                 let (socket, _peer) = UnixStream::pair()?;
-                let buffer = &mut bytes_mut(place)[HEAD_WORDS * 8..];
-                let mut length = buffer.len() as libc::socklen_t;
-                // SAFETY: an open socket, and a buffer of that many bytes for the kernel to write. Its peer
-                // was made with the label of this thread (`selinux_socket_socketpair`).
-                let result = unsafe {
-                    libc::getsockopt(
-                        socket.as_raw_fd(),
-                        libc::SOL_SOCKET,
-                        libc::SO_PEERSEC,
-                        buffer.as_mut_ptr().cast(),
-                        &raw mut length,
-                    )
-                };
-                if result != 0 {
-                    return Err(io::Error::last_os_error());
-                }
-                length as usize
+                // Its peer was made with the label of this thread (`selinux_socket_socketpair`).
+                peer_label(socket.as_fd(), &mut bytes_mut(place)[HEAD_WORDS * 8..])?
             }
         };
         let text = bytes_mut(place)[HEAD_WORDS * 8..].get(..length);
@@ -245,6 +230,31 @@ fn bytes_mut(words: &mut [u64; RECORD_WORDS]) -> &mut [u8] {
     let length = size_of_val(words);
     // SAFETY: the same memory; bytes have no alignment, and every value is a valid one.
     unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), length) }
+}
+
+/// The context that the kernel has for the other end of a connection. Of a TCP connection it is what the
+/// labels of the client's packets say; where they have none, the error is `ENOPROTOOPT`.
+pub fn peer(socket: BorrowedFd<'_>) -> io::Result<Context> {
+    let mut label = [0; crate::policy::MAX_CONTEXT + 1];
+    let length = peer_label(socket, &mut label)?;
+    let label = label.get(..length).and_then(parse);
+    label.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is no SELinux context"))
+}
+
+/// Writes the label of a socket's other end to `buffer`, and tells its length.
+fn peer_label(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = buffer.len() as libc::socklen_t;
+    // SAFETY: an open socket, and a buffer of that many bytes for the kernel to write.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERSEC,
+            buffer.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 { Ok(length as usize) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Enters a context on a thread that then ends.

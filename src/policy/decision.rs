@@ -5,7 +5,9 @@
 
 use super::chain::Chain;
 use super::compiled::CompiledError;
+use super::context::Context;
 use super::quoted;
+use super::range::Range;
 use super::spec::SpecError;
 
 /// A rule of the configuration: where a request's domain comes from. `T` is what a domain has
@@ -31,6 +33,16 @@ pub enum Unmapped {
     Refuse,
     /// Serve it in the server context.
     Server,
+}
+
+/// Whether the label of the client's connection has a say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Peer {
+    /// No.
+    #[default]
+    None,
+    /// Its range takes the place of the one that the rules give.
+    Range,
 }
 
 /// What the rules say of one request. `C` is a context in whatever form the caller enters it.
@@ -70,6 +82,12 @@ pub enum Why {
     /// A provider does not know. It is never taken for a denial: 500.
     #[error("the provider `{0}` failed: httpd's own message says why")]
     ProviderFailed(String),
+    /// The client's connection has no range that could be known. The client is not allowed in: 403.
+    #[error(
+        "SELinuxDomainPeer range, and {0}: have the client's host label what it sends (NetLabel; \
+         `netlabelctl -p map list` tells what this host does), or set SELinuxDomainPeer none here"
+    )]
+    NoPeer(String),
     /// A rule whose context was not made ready when the server started: 500.
     #[error("the rule that matches was not tried when the server started")]
     Unprepared,
@@ -99,6 +117,29 @@ pub fn decide<R, C>(
     match unmapped {
         Unmapped::Refuse => Decision::Refuse(Why::Unmapped),
         Unmapped::Server => Decision::Keep,
+    }
+}
+
+impl<C> Decision<C> {
+    /// What it becomes where the range of the client's connection counts: `peer` is that range, or
+    /// why there is none. `server` is the server context, and `context` tells which one a `C` is.
+    ///
+    /// Nothing is served in the server context itself any more, and what was refused stays so.
+    pub fn with_peer_range(
+        self,
+        peer: Result<Range, String>,
+        server: &Context,
+        context: impl FnOnce(&C) -> Context,
+    ) -> Decision<Context> {
+        let whole = match &self {
+            Self::Refuse(why) => return Decision::Refuse(why.clone()),
+            Self::Keep => server.clone(),
+            Self::Enter(target) => context(target),
+        };
+        match peer {
+            Ok(range) => Decision::Enter(whole.with_range(Some(range))),
+            Err(reason) => Decision::Refuse(Why::NoPeer(reason)),
+        }
     }
 }
 
@@ -157,6 +198,26 @@ mod tests {
     #[test]
     fn refusing_is_the_default() {
         assert_eq!(Unmapped::default(), Unmapped::Refuse);
+    }
+
+    #[test]
+    fn the_peers_range_replaces_any_other_and_lifts_no_refusal() {
+        let server = Context::parse("system_u:system_r:httpd_t:s0").unwrap();
+        let mapped = Context::parse("system_u:system_r:user_webapp_t:s0:c1").unwrap();
+        let at = |decision: Decision<Context>, peer| decision.with_peer_range(peer, &server, Context::clone);
+        let range = || Range::parse("s0:c3").map_err(|_| String::new());
+        let none = || Err("it has no label".to_owned());
+        for (decision, expected) in [
+            (Decision::Enter(mapped), "system_u:system_r:user_webapp_t:s0:c3"),
+            (Decision::Keep, "system_u:system_r:httpd_t:s0:c3"),
+        ] {
+            let expected = Decision::Enter(Context::parse(expected).unwrap());
+            assert_eq!(at(decision.clone(), range()), expected);
+            assert_eq!(at(decision, none()), Decision::Refuse(Why::NoPeer("it has no label".to_owned())));
+        }
+        assert_eq!(at(Decision::Refuse(Why::Unmapped), range()), Decision::Refuse(Why::Unmapped));
+        assert_eq!(at(Decision::Refuse(Why::Unmapped), none()), Decision::Refuse(Why::Unmapped));
+        assert_eq!(Peer::default(), Peer::None);
     }
 
     #[test]

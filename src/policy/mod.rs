@@ -21,7 +21,7 @@ mod who;
 pub use chain::{Chain, Iter};
 pub use compiled::{CompileError, CompiledError, CompiledMap, Found, ResolvedMap};
 pub use context::{Context, ContextError};
-pub use decision::{Decision, Rule, Unmapped, Why, decide};
+pub use decision::{Decision, Peer, Rule, Unmapped, Why, decide};
 pub use groups::{GroupError, GroupFault, GroupFile, Groups};
 pub use map::{Fault, Line, Map, MapError};
 pub use range::{Range, RangeError};

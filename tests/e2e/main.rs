@@ -16,6 +16,7 @@ mod loaded_policy;
 mod mapping;
 mod migration;
 mod nested;
+mod peer;
 mod php;
 mod policies;
 mod providers;

@@ -201,17 +201,19 @@ struct Place {
 /// The place behind the users' lines that the file starts with: in front of the first line that is for
 /// anything else, and of the comments above that.
 fn place(text: &[u8], lines: &[Line]) -> Place {
-    let mut starts = vec![0];
+    // A byte order mark is no part of the first line.
+    let mark = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mut starts = vec![mark];
     starts.extend(text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1));
     let is_user = |line: &&Line| matches!(line.who, Who::User(_));
     let users = lines.iter().take_while(is_user).count();
     let Some(other) = lines.get(users) else {
         // Behind all there is; the last line may lack its end.
-        let whole = text.is_empty() || text.ends_with(b"\n");
+        let whole = text.len() == mark || text.ends_with(b"\n");
         let line = if whole { starts.len() } else { starts.len() + 1 };
         return Place { line, at: text.len(), notes: Vec::new() };
     };
-    let mut notes = vec![format!("they stand in front of line {}, which is for {}", other.number, other.who)];
+    let mut notes = vec![format!("they stand in front of the line for {}", other.who)];
     let behind = lines[users..].iter().filter(is_user).count();
     if behind > 0 {
         notes.push(format!(
@@ -219,9 +221,7 @@ fn place(text: &[u8], lines: &[Line]) -> Place {
         ));
     }
     let line = users.checked_sub(1).map_or(other.number, |last| lines[last].number + 1);
-    // A byte order mark is no part of the first line.
-    let mark = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    Place { line, at: starts[line - 1].max(mark), notes }
+    Place { line, at: starts[line - 1], notes }
 }
 
 /// The text with new lines in it, which end as its first line does.

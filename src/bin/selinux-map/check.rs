@@ -9,7 +9,7 @@ use mod_selinux_policy::Who;
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
-use crate::problem::{Level, Problem};
+use crate::problem::{Level, Place, Problem};
 use crate::source::{Source, nth_line, writable_by_others};
 
 /// How many warnings are told of a file.
@@ -91,7 +91,7 @@ fn warnings(source: &Source) -> Vec<Problem> {
     let more = found.len().saturating_sub(MAX_WARNINGS);
     let shown = found.into_iter().take(MAX_WARNINGS).map(|(number, message)| {
         let text = source.text().and_then(|text| nth_line(text, number));
-        Problem::at(&file, Level::Warning, number, None, message, text)
+        Problem::at(&file, Level::Warning, number, Place::Line, message, text)
     });
     let mut problems: Vec<_> = shown.collect();
     if more > 0 {

@@ -8,6 +8,7 @@ use mod_selinux_policy::{Asker, Context, Line, Who};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
+use crate::check::count;
 use crate::source::Source;
 
 /// Say which line decides for somebody, and which others would have
@@ -162,18 +163,21 @@ pub fn run(args: &Args) -> Result<Explained, Trouble> {
 
 /// What was not said of whoever asks, and could make another line decide.
 fn notes(lines: &[Line], decider: Option<&Line>, asker: &Asker<'_>) -> Vec<String> {
-    let count = |kind: fn(&Who) -> bool| {
-        let before = lines.iter().take_while(|line| decider.is_none_or(|first| line.number < first.number));
-        before.filter(|line| kind(&line.who)).count()
+    let before = |kind: fn(&Who) -> bool| {
+        let first = lines.iter().take_while(|line| decider.is_none_or(|first| line.number < first.number));
+        first.filter(|line| kind(&line.who)).count()
     };
     let mut notes = Vec::new();
-    let groups = count(|who| matches!(who, Who::Group(_)));
+    let groups = before(|who| matches!(who, Who::Group(_)));
     if asker.user.is_some() && asker.groups.is_empty() && groups > 0 {
-        notes.push(format!("no --group is given, and of lines for groups {groups} would come first"));
+        notes.push(format!("no --group is given: {} for groups could decide before", count(groups, "line")));
     }
-    let networks = count(|who| matches!(who, Who::Net(_)));
+    let networks = before(|who| matches!(who, Who::Net(_)));
     if asker.address.is_none() && networks > 0 {
-        notes.push(format!("no --addr is given, and of lines for networks {networks} would come first"));
+        notes.push(format!(
+            "no --addr is given: {} for networks could decide before",
+            count(networks, "line")
+        ));
     }
     notes
 }

@@ -124,10 +124,10 @@ pub const PAGES: &[Page] = &[
 ];
 
 /// Of all subcommands, where they cannot do what they are asked.
-const JSON_TROUBLE: (&str, &str) = (
-    "error, problems[]",
-    "instead of all this, where the exit code says so: what is wrong; problems as of check",
-);
+const JSON_TROUBLE: [(&str, &str); 2] = [
+    ("error", "instead of all this, where the exit code says so: what is wrong"),
+    ("problems[].file, .line, .column, .level, .message, .text", "with it: what is wrong with the map"),
+];
 
 impl Page {
     /// The exit codes, for `--help`.
@@ -172,7 +172,9 @@ fn documented() -> clap::Command {
 fn completion() -> Vec<u8> {
     let mut text = Vec::new();
     clap_complete::generate(clap_complete::Shell::Bash, &mut documented(), "selinux-map", &mut text);
-    text
+    // It takes the hyphen of the program's name for the start of a subcommand's in one place of two
+    // (https://github.com/clap-rs/clap/issues/6421), and then knows no subcommand's options.
+    String::from_utf8_lossy(&text).replace("selinux__subcmd__map", "selinux__map").into_bytes()
 }
 
 /// Name and text of each man page.
@@ -186,7 +188,7 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
         let mut text = render(command.name(name.clone()).version(env!("CARGO_PKG_VERSION")))?;
         let mut more = Roff::new();
         definitions(&mut more, "EXIT STATUS", page.exit.iter().map(|(code, text)| (code.to_string(), *text)));
-        let json = page.json.iter().chain([&JSON_TROUBLE]).map(|(field, text)| ((*field).to_owned(), *text));
+        let json = page.json.iter().chain(&JSON_TROUBLE).map(|(field, text)| ((*field).to_owned(), *text));
         definitions(&mut more, "JSON", json);
         more.control("SH", ["SEE ALSO"]).text([
             bold("selinux-map"),

@@ -21,6 +21,17 @@ pub enum Level {
     Warning,
 }
 
+/// What of a line is wrong, by its column, in characters from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// All of it.
+    Line,
+    /// The field that starts there.
+    Field(usize),
+    /// This character.
+    Character(usize),
+}
+
 /// Something wrong with a file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
@@ -49,8 +60,15 @@ impl Problem {
 
     /// An error in a line of a map file; `text` is this line, if it is known.
     pub fn error(file: &str, text: Option<&[u8]>, error: &MapError) -> Self {
-        let of_all = error.field.is_none() || matches!(error.fault, Fault::Duplicate(_));
-        let column = if of_all { None } else { Some(error.column) };
+        let place = match (&error.fault, &error.field) {
+            (Fault::Encoding, _) => {
+                let good = text.and_then(|text| text.utf8_chunks().next());
+                Place::Character(good.map_or(0, |chunk| chunk.valid().chars().count()) + 1)
+            }
+            (Fault::Control(_), _) => Place::Character(error.column),
+            (Fault::Duplicate(_), _) | (_, None) => Place::Line,
+            _ => Place::Field(error.column),
+        };
         let message = error.fault.to_string();
         let message = match &error.field {
             Some(field) if !message.contains(field.as_str()) => format!("{field}: {message}"),
@@ -58,29 +76,33 @@ impl Problem {
         };
         // The end of a list that was cut short is about no line.
         let text = text.filter(|_| error.fault != Fault::More);
-        Self::at(file, Level::Error, error.line, column, message, text)
+        Self::at(file, Level::Error, error.line, place, message, text)
     }
 
-    /// Something wrong with a line; without a column, with all of it.
+    /// Something wrong with a line.
     pub fn at(
         file: &str,
         level: Level,
         line: usize,
-        column: Option<usize>,
+        place: Place,
         message: String,
         text: Option<&[u8]>,
     ) -> Self {
         let text = text.map(|text| String::from_utf8_lossy(text).into_owned());
-        let (column, length) = extent(text.as_deref().unwrap_or_default(), column);
+        let (column, length) = extent(text.as_deref().unwrap_or_default(), place);
         Self { file: file.to_owned(), line: Some(line), column: Some(column), level, message, text, length }
     }
 }
 
-/// From where and how many characters are marked: the field at `column`, or all that is no blank.
-fn extent(text: &str, column: Option<usize>) -> (usize, usize) {
-    let Some(column) = column else {
-        let blanks = text.chars().take_while(|c| c.is_whitespace()).count();
-        return (blanks + 1, text.trim().chars().count().max(1));
+/// From where and how many characters are marked. A field ends at a blank that is not in quotes.
+fn extent(text: &str, place: Place) -> (usize, usize) {
+    let column = match place {
+        Place::Line => {
+            let blanks = text.chars().take_while(|c| c.is_whitespace()).count();
+            return (blanks + 1, text.trim().chars().count().max(1));
+        }
+        Place::Character(column) => return (column, 1),
+        Place::Field(column) => column,
     };
     let field = text.chars().skip(column - 1).scan((false, false), |(quoted, escaped), c| {
         let ends = !*quoted && (c == ' ' || c == '\t');
@@ -136,6 +158,7 @@ mod tests {
             ("foo a_t more", "more"),
             ("\u{6771}\u{4eac} a_t:c0", "a_t:c0"),
             ("foo a_t:s0:c5.c3", "a_t:s0:c5.c3"),
+            ("foo \"a\u{7}b\" c", "\\u{7}"),
         ] {
             let shown = shown(line);
             let lines: Vec<_> = shown.lines().collect();

@@ -488,7 +488,7 @@ fn man_pages_document_exit_codes_and_every_field_of_the_json() {
         &["assign", "map", "new"],
     ] {
         let name = arguments[0];
-        let page = folder.text(&format!("man/selinux-map-{name}.1"));
+        let page = folder.text(&format!("man/selinux-map-{name}.1")).replace("\\fB", "");
         let mut used = BTreeSet::new();
         fields(&folder.json(arguments).1, &mut used);
         let bad: Vec<_> = arguments.iter().map(|word| if *word == "map" { "bad" } else { word }).collect();
@@ -504,6 +504,17 @@ fn man_pages_document_exit_codes_and_every_field_of_the_json() {
         );
         assert!(folder.run(&[name, "--help"]).1.contains("Exit status:\n  0  "), "{name}");
     }
+}
+
+#[test]
+fn the_example_in_the_files_man_page_is_good() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/selinux-map.5")).unwrap();
+    let example = page.split(".nf\n").nth(1).unwrap().split(".fi\n").next().unwrap().replace("\\(dq", "\"");
+    let folder = Folder::new().with("map", &example);
+    let (code, value) = folder.json(&["check", "map"]);
+    let rules = example.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!((code, &value["files"][0]["rules"]), (0, &json!(rules)), "{value}");
+    assert_eq!(folder.json(&["explain", "map", "--user", "foo bar"]).1["decides"]["who"], "\"foo bar\"");
 }
 
 #[test]

@@ -79,7 +79,10 @@ fn a_missing_map_stops_the_start() {
 fn a_bad_directive_stops_the_start() {
     let site = site("bad-directives");
     for (directive, reason) in [
-        ("SELinuxDomainMap fst:users", "is not a compiled map of this version: make it with `selinux-map build`"),
+        (
+            "SELinuxDomainMap fst:users",
+            "is not a compiled map of this version: make it with `selinux-map build`",
+        ),
         ("SELinuxDomainMap @ROOT@", "is not a plain file"),
         ("SELinuxDomainMap", "takes one argument"),
         ("SELinuxDomainEnv \"\"", "takes one argument"),

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
 use crate::problem::{Level, Place, Problem};
-use crate::source::{Source, nth_line, writable_by_others};
+use crate::source::{Source, nth_line, untrusted};
 
 /// How many warnings are told of a file.
 const MAX_WARNINGS: usize = 100;
@@ -43,7 +43,7 @@ struct CheckedFile {
 pub fn run(args: &Args) -> Result<Checked, Trouble> {
     let files = args.files.iter().map(|path| {
         let bytes = fs::read(path).map_err(|error| Trouble::file("read", path, &error))?;
-        let mut problems: Vec<_> = writable_by_others(path).into_iter().collect();
+        let mut problems: Vec<_> = untrusted(path).into_iter().collect();
         let mut rules = None;
         match Source::of(path, bytes) {
             Ok(source) => {

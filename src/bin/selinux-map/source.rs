@@ -2,17 +2,23 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::iter;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use mod_selinux_policy::{CompiledError, CompiledMap, Line, Map, MapError};
+
+use rustix::process::geteuid;
 
 use crate::answer::Trouble;
 use crate::problem::{Level, Problem};
 
 /// What every compiled map starts with, of whatever version; no text has the byte that follows it.
 const MAGIC: &[u8] = b"selmap";
+
+/// Of a folder: only who owns a file in it may replace it.
+const STICKY: u32 = 0o1000;
 
 /// A map file that was read.
 pub struct Source {
@@ -100,11 +106,24 @@ pub fn nth_line(text: &[u8], number: usize) -> Option<&[u8]> {
     lines_of(text).nth(number.checked_sub(1)?)
 }
 
-/// What the server would refuse of a file before it reads it: one that others may write.
-pub fn writable_by_others(path: &Path) -> Option<Problem> {
-    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    (metadata.permissions().mode() & 0o022 != 0).then(|| {
-        let message = "others than its owner may write it, and the server refuses such a file: chmod go-w";
-        Problem::whole(&path.display().to_string(), Level::Error, message.to_owned())
+/// What lets others change a file, so that the server refuses it: as sshd does with its keys, for the file and
+/// the folders on the way to it.
+pub fn untrusted(path: &Path) -> Option<Problem> {
+    let whole = fs::canonicalize(path).ok().filter(|whole| whole.is_file())?;
+    let mut places = iter::once(path).chain(whole.ancestors().skip(1));
+    places.find_map(|place| {
+        let metadata = fs::metadata(place).ok()?;
+        // In a folder such as /tmp, nobody may replace a file of somebody else's.
+        let protected = metadata.is_dir() && metadata.mode() & STICKY != 0;
+        let message = if protected {
+            return None;
+        } else if ![0, geteuid().as_raw()].contains(&metadata.uid()) {
+            "it is neither root's nor yours, and the server refuses such a file: chown root"
+        } else if metadata.mode() & 0o022 != 0 {
+            "others may write it, and the server refuses such a file: chmod go-w"
+        } else {
+            return None;
+        };
+        Some(Problem::whole(&place.display().to_string(), Level::Warning, message.to_owned()))
     })
 }

@@ -19,8 +19,9 @@ use crate::source::Source;
 /// Give users a pair of categories of their own, and print the commands that label their content
 ///
 /// Nobody with such a pair can read what any other line of the file can, nor the other way round (where the
-/// types are confined by categories; content without a category is everybody's). The lines are put in front
-/// of the first line that is for anything but a user. What is printed is a shell script.
+/// types are confined by categories; content without a category is everybody's; other map files are not looked
+/// at). The lines are put in front of the first line that is for anything but a user. What is printed is a
+/// shell script.
 #[derive(clap::Args)]
 pub struct Args {
     /// Map file, text; it is changed in place, at once, and keeps its owner and mode

@@ -40,6 +40,10 @@ pub struct Page {
 
 const TROUBLE: (u8, &str) = (2, "wrong usage, or a file cannot be read or written");
 
+/// What the exit codes of all subcommands have in common.
+pub const EXIT: &str = "Exit status: 0 where all is well, 2 for wrong usage and files that cannot be read or written; \
+    1 and others as each subcommand's help and man page say.";
+
 /// A page for each subcommand that is meant for administrators.
 pub const PAGES: &[Page] = &[
     Page {
@@ -125,7 +129,10 @@ pub const PAGES: &[Page] = &[
 
 /// Of all subcommands, where they cannot do what they are asked.
 const JSON_TROUBLE: [(&str, &str); 2] = [
-    ("error", "instead of all this, where the exit code says so: what is wrong"),
+    (
+        "error",
+        "instead of all this, where the exit code says so: what is wrong (of a wrong command line, standard error tells)",
+    ),
     ("problems[].file, .line, .column, .level, .message, .text", "with it: what is wrong with the map"),
 ];
 
@@ -181,6 +188,7 @@ fn completion() -> Vec<u8> {
 fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut main = documented();
     main.build();
+    let exit = EXIT.split_once(": ").map_or(EXIT, |(_, text)| text);
     let mut pages = Vec::new();
     for page in PAGES {
         let command = main.find_subcommand(page.name).cloned().unwrap_or_default().after_help("");
@@ -201,6 +209,7 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     }
     let mut text = render(main)?;
     let mut more = Roff::new();
+    more.control("SH", ["EXIT STATUS"]).text([roman(exit)]);
     more.control("SH", ["SEE ALSO"]).text([bold("selinux-map"), roman("(5), "), bold("httpd"), roman("(8)")]);
     more.to_writer(&mut text)?;
     pages.push(("selinux-map.1".to_owned(), text));

@@ -47,7 +47,8 @@ enum Command {
 
 /// The command line, with what `--help` says of exit codes.
 fn command() -> clap::Command {
-    generate::PAGES.iter().fold(Cli::command(), |command, page| {
+    let whole = Cli::command().after_help(generate::EXIT);
+    generate::PAGES.iter().fold(whole, |command, page| {
         command.mut_subcommand(page.name, |subcommand| subcommand.after_help(page.exit_text()))
     })
 }

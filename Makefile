@@ -1,7 +1,7 @@
 # mod_selinux: build, install, show, test.
 #
-#   make            builds the module
-#   make install    installs it where apxs says, with policy and samples (DESTDIR is understood)
+#   make            builds the module and the tool selinux-map
+#   make install    installs the module where apxs says, the tool, policy and samples (DESTDIR is understood)
 #   make demo       shows who may do what, in a virtual machine that enforces SELinux
 #   make test       all tests
 #   make vm         a shell in that virtual machine
@@ -9,7 +9,13 @@
 
 APXS ?= apxs
 DATADIR ?= /usr/share/mod_selinux
+BINDIR ?= /usr/bin
+MANDIR ?= /usr/share/man
+COMPLETIONDIR ?= /usr/share/bash-completion/completions
 MODULE := target/release/libmod_selinux.so
+TOOL := target/release/selinux-map
+# The tool's man pages and its bash completion, which it writes itself.
+TOOL_DOC := target/selinux-map
 
 .PHONY: all build install demo test vm packages clean
 
@@ -17,6 +23,9 @@ all: build
 
 build:
 	APXS="$(APXS)" cargo build --release --locked
+	rm -rf $(TOOL_DOC) && mkdir -p $(TOOL_DOC)/man $(TOOL_DOC)/completion
+	$(TOOL) generate man $(TOOL_DOC)/man >/dev/null
+	$(TOOL) generate completion $(TOOL_DOC)/completion >/dev/null
 
 # Not built here: `sudo make install` would leave root's files in target/.
 install:
@@ -24,6 +33,10 @@ install:
 	install -D -m 755 $(MODULE) "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/mod_selinux.so"
 	install -d "$(DESTDIR)$(DATADIR)"
 	install -m 644 conf/mod_selinux.conf conf/selinux.map conf/policy/mod_selinux.cil "$(DESTDIR)$(DATADIR)"
+	install -D -m 755 $(TOOL) "$(DESTDIR)$(BINDIR)/selinux-map"
+	install -D -m 644 -t "$(DESTDIR)$(MANDIR)/man1" $(TOOL_DOC)/man/*.1
+	install -D -m 644 -t "$(DESTDIR)$(MANDIR)/man5" man/selinux-map.5
+	install -D -m 644 -t "$(DESTDIR)$(COMPLETIONDIR)" $(TOOL_DOC)/completion/selinux-map
 
 packages:
 	@tests/vm/packages

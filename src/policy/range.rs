@@ -77,6 +77,13 @@ impl Range {
         levels.into_iter().flatten().filter_map(|level| level.categories.last()).map(|run| run.1).max()
     }
 
+    /// First and last of each run of categories, ascending: those of the low level, and of the high one.
+    #[must_use]
+    pub fn categories(&self) -> [&[(u16, u16)]; 2] {
+        let high = self.high.as_ref().unwrap_or(&self.low);
+        [&self.low.categories, &high.categories]
+    }
+
     /// Whether `text` starts as a raw range does (`s` and a digit), and so must be one: a name
     /// given by mcstransd never does.
     #[must_use]
@@ -308,6 +315,14 @@ pub(super) mod tests {
         for text in texts.split('|') {
             assert!(Range::parse(text).is_err(), "{text:?} was taken");
         }
+    }
+
+    #[test]
+    fn categories_are_those_of_both_levels() {
+        let of = |text| Range::parse(text).unwrap().categories().map(<[_]>::to_vec);
+        assert_eq!(of("s0"), [vec![], vec![]]);
+        assert_eq!(of("s0:c1,c3.c5"), [vec![(1, 1), (3, 5)], vec![(1, 1), (3, 5)]]);
+        assert_eq!(of("s0:c1-s1:c0.c9"), [vec![(1, 1)], vec![(0, 9)]]);
     }
 
     #[test]

@@ -1,0 +1,67 @@
+//! `selinux-map`: what an administrator does with map files, over the same code as the module's.
+//!
+//! Owns the command line and how answers reach whoever asked. Each subcommand has a file; none may need
+//! httpd, SELinux or root's privileges.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod assign;
+mod build;
+mod categories;
+mod check;
+mod content;
+mod diff;
+mod explain;
+mod generate;
+mod problem;
+mod replace;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::answer::show;
+
+/// Checks, explains, compiles, compares and fills the map files of mod_selinux
+#[derive(Parser)]
+#[command(name = "selinux-map", version)]
+struct Cli {
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(check::Args),
+    Explain(explain::Args),
+    Build(build::Args),
+    Diff(diff::Args),
+    Assign(assign::Args),
+    Generate(generate::Args),
+}
+
+/// The command line, with what `--help` says of exit codes.
+fn command() -> clap::Command {
+    let whole = Cli::command().after_help(generate::EXIT);
+    generate::PAGES.iter().fold(whole, |command, page| {
+        command.mut_subcommand(page.name, |subcommand| subcommand.after_help(page.exit_text()))
+    })
+}
+
+fn main() -> ExitCode {
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match &cli.command {
+        Command::Check(args) => show(check::run(args), cli.json),
+        Command::Explain(args) => show(explain::run(args), cli.json),
+        Command::Build(args) => show(build::run(args), cli.json),
+        Command::Diff(args) => show(diff::run(args), cli.json),
+        Command::Assign(args) => show(assign::run(args), cli.json),
+        Command::Generate(args) => show(generate::run(args), cli.json),
+    }
+}

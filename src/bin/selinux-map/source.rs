@@ -1,0 +1,129 @@
+//! Map files as they lie on disk, text or compiled.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::iter;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use mod_selinux_policy::{CompiledError, CompiledMap, Line, Map, MapError};
+
+use rustix::process::geteuid;
+
+use crate::answer::Trouble;
+use crate::problem::{Level, Problem};
+
+/// What every compiled map starts with, of whatever version; no text has the byte that follows it.
+const MAGIC: &[u8] = b"selmap";
+
+/// Of a folder: only who owns a file in it may replace it.
+const STICKY: u32 = 0o1000;
+
+/// A map file that was read.
+pub struct Source {
+    /// Its path, as it was given.
+    pub path: PathBuf,
+    /// Its text; `None` where it is compiled.
+    text: Option<Vec<u8>>,
+    /// Its rules, in the order of their lines.
+    pub lines: Vec<Line>,
+}
+
+impl Source {
+    /// Reads a map.
+    ///
+    /// # Errors
+    /// [`Trouble`] where the file cannot be read, or has errors.
+    pub fn read(path: &Path) -> Result<Self, Trouble> {
+        let bytes = fs::read(path).map_err(|error| Trouble::file("read", path, &error))?;
+        Self::of(path, bytes).map_err(|problems| Trouble::map(path, problems))
+    }
+
+    /// Reads a map that must be text, from a file that is open.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and where it is compiled.
+    pub fn read_text(path: &Path, file: &mut File) -> Result<Self, Trouble> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| Trouble::file("read", path, &error))?;
+        match Self::of(path, bytes).map_err(|problems| Trouble::map(path, problems))? {
+            source @ Self { text: Some(_), .. } => Ok(source),
+            _ => Err(Trouble::refused(format!("{} is a compiled map: name its text", path.display()))),
+        }
+    }
+
+    /// The map in these bytes, or what is wrong with it.
+    pub fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, Vec<Problem>> {
+        let name = path.display().to_string();
+        let is_compiled =
+            bytes.strip_prefix(MAGIC).is_some_and(|rest| rest.first().is_some_and(|b| *b < b'\t'));
+        if is_compiled {
+            let lines = compiled_lines(bytes)
+                .map_err(|error| vec![Problem::whole(&name, Level::Error, error.to_string())])?;
+            return Ok(Self { path: path.to_owned(), text: None, lines });
+        }
+        match Map::parse(&bytes) {
+            Ok(map) => Ok(Self { path: path.to_owned(), lines: map.lines().to_vec(), text: Some(bytes) }),
+            Err(errors) => Err(errors_of(&name, &bytes, &errors)),
+        }
+    }
+
+    /// The file's bytes; `None` where it is compiled.
+    pub fn text(&self) -> Option<&[u8]> {
+        self.text.as_deref()
+    }
+
+    /// A rule's line as the file has it; from a compiled map, as it would be written.
+    pub fn text_of(&self, line: &Line) -> String {
+        let text = self.text().and_then(|text| nth_line(text, line.number));
+        text.map_or_else(
+            || format!("{} {}", line.who, line.spec),
+            |text| String::from_utf8_lossy(text).into_owned(),
+        )
+    }
+}
+
+fn compiled_lines(bytes: Vec<u8>) -> Result<Vec<Line>, CompiledError> {
+    let mut lines: Vec<_> = CompiledMap::open(Rc::<[u8]>::from(bytes))?.lines().collect();
+    lines.sort_unstable_by_key(|line| line.number);
+    Ok(lines)
+}
+
+fn errors_of(name: &str, bytes: &[u8], errors: &[MapError]) -> Vec<Problem> {
+    let texts: Vec<_> = lines_of(bytes).collect();
+    errors.iter().map(|error| Problem::error(name, texts.get(error.line - 1).copied(), error)).collect()
+}
+
+/// The lines of a map's text, without what ends them and without a byte order mark.
+fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    text.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// A line of a map's text, by its number.
+pub fn nth_line(text: &[u8], number: usize) -> Option<&[u8]> {
+    lines_of(text).nth(number.checked_sub(1)?)
+}
+
+/// What lets others change a file, so that the server refuses it: as sshd does with its keys, for the file and
+/// the folders on the way to it.
+pub fn untrusted(path: &Path) -> Option<Problem> {
+    let whole = fs::canonicalize(path).ok().filter(|whole| whole.is_file())?;
+    let mut places = iter::once(path).chain(whole.ancestors().skip(1));
+    places.find_map(|place| {
+        let metadata = fs::metadata(place).ok()?;
+        // In a folder such as /tmp, nobody may replace a file of somebody else's.
+        let protected = metadata.is_dir() && metadata.mode() & STICKY != 0;
+        let message = if protected {
+            return None;
+        } else if ![0, geteuid().as_raw()].contains(&metadata.uid()) {
+            "it is neither root's nor yours, and the server refuses such a file: chown root"
+        } else if metadata.mode() & 0o022 != 0 {
+            "others may write it, and the server refuses such a file: chmod go-w"
+        } else {
+            return None;
+        };
+        Some(Problem::whole(&place.display().to_string(), Level::Warning, message.to_owned()))
+    })
+}

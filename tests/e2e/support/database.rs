@@ -28,6 +28,7 @@ impl Database {
         let command = vec![
             format!("/usr/lib/postgresql/{version}/bin/postgres"),
             format!("--config_file=/etc/postgresql/{version}/main/postgresql.conf"),
+            "--fsync=off".to_owned(),
             format!("--ssl_cert_file={certificate}"),
             format!("--ssl_key_file={key}"),
         ];

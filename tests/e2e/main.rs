@@ -10,6 +10,7 @@ mod attacks;
 mod changes;
 mod directives;
 mod faults;
+mod fleet;
 mod http2;
 mod load;
 mod loaded_policy;

@@ -44,6 +44,7 @@ fn a_tenant_cannot_choose_a_label() {
         "SELinuxDomainMap @ETC@/map",
         "SELinuxDomainEnv DOMAIN",
         "SELinuxDomainVal user_webapp_t",
+        "SELinuxDomainPeer range",
         "SELinuxUnmapped server",
         "SELinuxAllowCaches On",
         "SELinuxServerDomain *:s0",

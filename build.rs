@@ -11,6 +11,7 @@ use std::process::Command;
 /// What the module uses of httpd and APR; nothing else is translated.
 const FUNCTIONS: &[&str] = &[
     "ap_check_cmd_context",
+    "ap_exists_config_define",
     "ap_finalize_request_protocol",
     "ap_finalize_sub_req_protocol",
     "ap_find_linked_module",
@@ -24,6 +25,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_hook_handler",
     "ap_hook_post_config",
     "ap_hook_pre_config",
+    "ap_hook_test_config",
     "ap_internal_redirect",
     "ap_log_error_",
     "ap_log_rerror_",
@@ -55,11 +57,13 @@ const TYPES: &[&str] = &[
     "request_rec",
     "ap_filter_t",
     "apr_bucket_brigade",
+    "core_dir_config",
     "core_server_config",
     "include_ctx_t",
 ];
 
 const VARIABLES: &[&str] = &[
+    "ap_conftree",
     "ap_thread_stacksize",
     "AP_SQ_.*",
     "APLOG_.*",

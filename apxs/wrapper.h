@@ -13,5 +13,6 @@
 #include <http_request.h>
 #include <httpd.h>
 #include <mod_include.h>
+#include <util_cfgtree.h>
 #include <util_filter.h>
 #include <mpm_common.h>

@@ -7,6 +7,7 @@
 
 mod config;
 mod directives;
+mod dump;
 mod ffi;
 mod hooks;
 mod httpd;
@@ -22,11 +23,12 @@ struct Hooks;
 
 impl httpd::module::Hooks for Hooks {
     fn register() {
-        use hooks::{CheckConfig, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
+        use hooks::{CheckConfig, Dump, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
         use httpd::hook::{self, Order};
 
         hook::pre_config::<PreConfig>(Order::MIDDLE);
         hook::check_config::<CheckConfig>(Order::MIDDLE);
+        hook::test_config::<Dump>(Order::MIDDLE);
         hook::post_config::<PostConfig>(Order::REALLY_LAST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);

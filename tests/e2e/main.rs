@@ -8,6 +8,7 @@ mod support;
 
 mod attacks;
 mod directives;
+mod dump;
 mod faults;
 mod http2;
 mod load;

@@ -12,6 +12,7 @@ use std::process::Command;
 const FUNCTIONS: &[&str] = &[
     "ap_check_cmd_context",
     "ap_close_listeners",
+    "ap_exists_config_define",
     "ap_finalize_request_protocol",
     "ap_finalize_sub_req_protocol",
     "ap_find_linked_module",
@@ -27,6 +28,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_hook_handler",
     "ap_hook_post_config",
     "ap_hook_pre_config",
+    "ap_hook_test_config",
     "ap_internal_redirect",
     "ap_log_error_",
     "ap_log_rerror_",
@@ -70,11 +72,13 @@ const TYPES: &[&str] = &[
     "authz_provider",
     "authz_status",
     "apr_bucket_brigade",
+    "core_dir_config",
     "core_server_config",
     "include_ctx_t",
 ];
 
 const VARIABLES: &[&str] = &[
+    "ap_conftree",
     "ap_thread_stacksize",
     "ap_unixd_config",
     "AP_MPMQ_MPM_STATE",

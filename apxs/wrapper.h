@@ -17,5 +17,6 @@
 #include <mod_auth.h>
 #include <mod_include.h>
 #include <unixd.h>
+#include <util_cfgtree.h>
 #include <util_filter.h>
 #include <mpm_common.h>

@@ -7,9 +7,10 @@ use crate::httpd::directive::{Configuration, Keeper};
 use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
 use crate::lsm::Prepared;
-use crate::maps::{Maps, PublishedFile, Sources};
+use crate::maps::{self, Maps, PublishedFile, Sources};
 use crate::policy::{Asker, Chain, CompiledError, Context, DomainSpec, Peer, Rule as Source, Unmapped, Why};
 use once_cell::sync::OnceCell;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A context to serve requests in. Requests with the same one share it.
@@ -30,6 +31,14 @@ impl From<DomainSpec> for Slot {
     }
 }
 
+/// A map file.
+pub struct MapFile {
+    /// Its number among the files that rules read.
+    pub number: usize,
+    /// Which it is.
+    pub file: maps::Source,
+}
+
 /// `SELinuxDomain`: a domain for requests that a provider of httpd's authorization grants.
 pub struct Granted {
     /// The domain.
@@ -44,8 +53,8 @@ pub struct Granted {
 pub struct Rule {
     /// The file and line the directive stands in.
     pub location: String,
-    /// Where the domain comes from. A map is known by its number among the files that rules read.
-    pub source: Source<Slot, usize, Granted>,
+    /// Where the domain comes from.
+    pub source: Source<Slot, MapFile, Granted>,
 }
 
 impl Rule {
@@ -56,6 +65,26 @@ impl Rule {
                 Some((self.location.clone(), slot.spec.clone(), Some(&slot.target)))
             }
             Source::Env(_) | Source::Map(_) => None,
+        }
+    }
+
+    /// The context that the rule leads to, where that is always the same.
+    pub fn target(&self) -> Option<&Target> {
+        self.spec().and_then(|(_, _, target)| target?.get())
+    }
+}
+
+impl fmt::Display for Rule {
+    /// The directive as it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Source::Val(slot) => write!(f, "SELinuxDomainVal {}", slot.spec),
+            Source::Env(name) => write!(f, "SELinuxDomainEnv {name}"),
+            Source::Map(MapFile { file, .. }) => write!(f, "SELinuxDomainMap {}:{file}", file.kind),
+            Source::Provider(Granted { slot, provider, negated }) => {
+                let not = if *negated { "not " } else { "" };
+                write!(f, "SELinuxDomain {} {not}{provider}", slot.spec)
+            }
         }
     }
 }
@@ -193,7 +222,7 @@ impl Started {
     pub fn try_rule(&self, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
         let slot = match &rule.source {
             Source::Val(slot) => slot,
-            Source::Map(number) => return try_map(*number, facts),
+            Source::Map(map) => return try_map(map.number, facts),
             Source::Env(name) => return self.try_variable(name, facts),
             Source::Provider(granted) if granted.applies(facts)? => &granted.slot,
             Source::Provider(_) => return Ok(None),

@@ -1,6 +1,6 @@
 //! The directives: each a row of the table, and a setter.
 
-use crate::config::{self, Granted, Section, Settings, Slot};
+use crate::config::{self, Granted, MapFile, Section, Settings, Slot};
 use crate::httpd::directive::{
     Directive, Place, Row, Setter, Table, Words, WordsSetter, one_argument, words,
 };
@@ -62,10 +62,15 @@ impl Setter for DomainMap {
             _ => (Kind::Text, argument),
         };
         let number = source(directive, kind, name)?;
-        if let Some(Err(faults)) = &Settings::of(directive.keeper()).sources().all()[number].result {
-            return Err(faults.join("; "));
-        }
-        add_rule(directive, section, Rule::Map(number));
+        let file = {
+            let sources = Settings::of(directive.keeper()).sources();
+            let loaded = &sources.all()[number];
+            if let Some(Err(faults)) = &loaded.result {
+                return Err(faults.join("; "));
+            }
+            loaded.source.clone()
+        };
+        add_rule(directive, section, Rule::Map(MapFile { number, file }));
         Ok(())
     }
 }
@@ -274,7 +279,7 @@ fn flag(argument: &str) -> Result<bool, String> {
 }
 
 /// Puts a rule behind the section's others.
-fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Rule<Slot, usize, Granted>) {
+fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Rule<Slot, MapFile, Granted>) {
     let keeper = directive.keeper();
     let settings = Settings::of(keeper);
     let rule = Arc::new(config::Rule { location: directive.location(), source });

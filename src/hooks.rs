@@ -4,17 +4,18 @@ use crate::aims::Faults;
 use crate::attested::Attested;
 use crate::config::{Facts, Rule, Section, Settings, Started, Target};
 use crate::httpd::directive::{self, Keeper};
-use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook};
+use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
-use crate::httpd::{has_module, on_first_pass, only_checks_configuration, php};
+use crate::httpd::{has_module, is_defined, on_first_pass, only_checks_configuration, php, scopes};
 use crate::lsm::{self, Prepared};
 use crate::policy::{Asker, Context, Decision, Peer, Range, Rule as Source, Why, decide};
-use crate::{start, worker};
+use crate::{dump, start, worker};
 use std::ffi::{CStr, CString, c_void};
+use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 
 /// What is kept with a request from its fixups on.
@@ -34,6 +35,19 @@ impl StartHook for CheckConfig {
             return Status::OK;
         }
         report(start::start(settings(configuration), server))
+    }
+}
+
+/// `httpd -t -D DUMP_SELINUX`
+pub struct Dump;
+
+impl TestConfigHook for Dump {
+    fn run(configuration: Pool<'_>, server: Server<'_>) {
+        if is_defined(c"DUMP_SELINUX") {
+            let text = dump::text(&scopes::of_servers(server), Keeper::of(configuration));
+            // Whoever reads it may have seen enough.
+            let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod aims;
 mod attested;
 mod config;
 mod directives;
+mod dump;
 mod ffi;
 mod hooks;
 mod httpd;
@@ -26,11 +27,12 @@ struct Hooks;
 
 impl httpd::module::Hooks for Hooks {
     fn register() {
-        use hooks::{CheckConfig, ChildInit, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
+        use hooks::{CheckConfig, ChildInit, Dump, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
         use httpd::hook::{self, Order};
 
         hook::pre_config::<PreConfig>(Order::MIDDLE);
         hook::check_config::<CheckConfig>(Order::MIDDLE);
+        hook::test_config::<Dump>(Order::MIDDLE);
         hook::post_config::<PostConfig>(Order::REALLY_LAST);
         hook::child_init::<ChildInit>(Order::MIDDLE);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.

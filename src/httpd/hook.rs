@@ -52,6 +52,12 @@ pub trait StartHook {
     fn run(configuration: Pool<'_>, server: Server<'_>) -> Status;
 }
 
+/// What `httpd -t` does with a configuration that is good.
+pub trait TestConfigHook {
+    /// The hook's body, with the configuration's pool.
+    fn run(configuration: Pool<'_>, server: Server<'_>);
+}
+
 /// The main server; virtual hosts follow it.
 #[derive(Clone, Copy)]
 pub struct Server<'s> {
@@ -65,7 +71,7 @@ impl Server<'_> {
     }
 
     /// It and the virtual hosts.
-    fn all(self) -> impl Iterator<Item = *const ffi::server_rec> {
+    pub(super) fn all(self) -> impl Iterator<Item = *const ffi::server_rec> {
         // SAFETY: the start's one thread walks the list, which is whole.
         successors(Some(self.server.cast_const()), |server| unsafe { (**server).next.as_ref() }.map(from_ref))
     }
@@ -135,6 +141,23 @@ unsafe extern "C" fn child_hook<H: ChildHook>(_child: *mut ffi::apr_pool_t, serv
 pub fn child_init<H: ChildHook>(order: Order) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_child_init(Some(child_hook::<H>), null(), null(), order.0) }
+}
+
+unsafe extern "C" fn test_config_hook<H: TestConfigHook>(
+    configuration: *mut ffi::apr_pool_t,
+    server: *mut ffi::server_rec,
+) {
+    guard((), || {
+        // SAFETY: httpd passes its configuration pool; its check has one thread.
+        let configuration = unsafe { Pool::from_ptr(configuration) };
+        H::run(configuration, Server { server, lifetime: PhantomData });
+    });
+}
+
+/// Under `httpd -t` and its kin, when the configuration was found good.
+pub fn test_config<H: TestConfigHook>(order: Order) {
+    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
+    unsafe { ffi::ap_hook_test_config(Some(test_config_hook::<H>), null(), null(), order.0) }
 }
 
 /// After the configuration was read, also under `httpd -t`; not OK: it is bad.

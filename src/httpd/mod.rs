@@ -15,6 +15,7 @@ pub mod pool;
 pub mod process;
 pub mod provider;
 pub mod request;
+pub mod scopes;
 pub mod ssi;
 pub mod status;
 pub mod table;
@@ -39,6 +40,12 @@ pub fn on_first_pass() -> bool {
 pub fn has_module(source_name: &std::ffi::CStr) -> bool {
     // SAFETY: the name is a C string; the list of modules changes only while the configuration is read.
     unsafe { !ffi::ap_find_linked_module(source_name.as_ptr()).is_null() }
+}
+
+/// Whether httpd was started with `-D name`, or the configuration has a `Define name`.
+pub fn is_defined(name: &std::ffi::CStr) -> bool {
+    // SAFETY: the name is a C string; the list of names changes only while the configuration is read.
+    unsafe { ffi::ap_exists_config_define(name.as_ptr()) != 0 }
 }
 
 /// The `ThreadStackSize` in force, in bytes; `None` where the system's default is.

@@ -18,6 +18,17 @@ pub enum Kind {
     Groups,
 }
 
+impl fmt::Display for Kind {
+    /// As before a file's name in a directive.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Text => "txt",
+            Kind::Compiled => "fst",
+            Kind::Groups => "groups",
+        })
+    }
+}
+
 /// A file that rules read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
@@ -62,10 +73,14 @@ impl fmt::Display for Content {
     /// How much is in it, for the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Content::Map(map) => write!(f, "{} rules", map.len()),
-            Content::Groups(groups) => write!(f, "groups of {} users", groups.users()),
+            Content::Map(map) => write!(f, "{}", counted(map.len(), "rule")),
+            Content::Groups(groups) => write!(f, "groups of {}", counted(groups.users(), "user")),
         }
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Source {

@@ -45,6 +45,7 @@ fn a_tenant_cannot_choose_a_label() {
         "SELinuxDomainEnv DOMAIN",
         "SELinuxDomainVal user_webapp_t",
         "SELinuxDomain user_webapp_t all granted",
+        "SELinuxDomainPeer range",
         "SELinuxUnmapped server",
         "SELinuxAllowCaches On",
         "SELinuxServerDomain *:s0",

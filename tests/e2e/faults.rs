@@ -89,6 +89,15 @@ fn a_bad_directive_stops_the_start() {
         ("SELinuxDomainVal user_webapp_t:c0", "write the sensitivity first"),
         ("SELinuxDomainVal user_webapp_t s0", "takes one argument"),
         ("SELinuxDomainVal *:role_r:user_webapp_t:s0", "cannot have `*` in it"),
+        ("SELinuxDomainPeer type", "takes none or range, not type"),
+        (
+            "<Location />\n<Limit GET>\nSELinuxDomainPeer none\n</Limit>\n</Location>",
+            "not allowed in <Limit> and <LimitExcept>",
+        ),
+        (
+            "<Location />\n<LimitExcept GET>\nSELinuxDomainPeer range\n</LimitExcept>\n</Location>",
+            "not allowed in <Limit> and <LimitExcept>",
+        ),
         ("SELinuxUnmapped allow", "takes refuse or server, not allow"),
         ("SELinuxAllowCaches maybe", "takes On or Off, not maybe"),
         ("SELinuxRequired 1", "takes On or Off, not 1"),
@@ -187,6 +196,10 @@ fn what_a_high_range_would_break_stops_the_start() {
         (format!("{high}<VirtualHost *>\nProtocols h2\n</VirtualHost>\nSELinuxDomainEnv DOMAIN\n"), "HTTP/2"),
         (format!("{high}{piped}SELinuxDomainVal user_webapp_t:s0\n"), "a piped ErrorLog would lose"),
         (
+            format!("{high}{piped}SELinuxDomainVal user_webapp_t\nSELinuxDomainPeer range\n"),
+            "a piped ErrorLog",
+        ),
+        (
             format!("SELinuxServerDomain *:s0:c0.c100\n{piped}SELinuxDomainVal user_webapp_t:s0\n"),
             "a piped ErrorLog",
         ),
@@ -209,6 +222,7 @@ SELinuxDomainVal user_webapp_t:s0:c1
 #[test]
 fn selinux_that_cannot_be_read_stops_the_start_unless_it_is_not_required() {
     let site = site("unreadable");
+    site.file("peer.lua", CONTEXT_LUA);
     for (hidden, reason) in [
         (
             "InaccessiblePaths=/sys/fs/selinux",
@@ -225,19 +239,26 @@ fn selinux_that_cannot_be_read_stops_the_start_unless_it_is_not_required() {
         let text = Httpd::try_start(&site, Mpm::Event, MODULES, CONFINED, &[hidden]).err().expect(hidden);
         assert_line(&text, &["SEL0012", reason, "or say SELinuxRequired Off"]);
     }
+    // A client's range needs it, rules or not.
+    let peer = "AddHandler lua-script .lua\nSELinuxDomainPeer range\n";
+    let hidden = ["InaccessiblePaths=/sys/fs/selinux"];
+    let text = Httpd::try_start(&site, Mpm::Event, MODULES, peer, &hidden).err().expect("no start");
+    assert_line(&text, &["SEL0012", "cannot be read"]);
     // As is the case: it is readable, and `Off` changes nothing.
     let configuration = format!("{CONFINED}SELinuxRequired Off\n");
     let httpd = Httpd::start(&site, Mpm::Event, MODULES, &configuration);
     assert_eq!(httpd.get("/context.lua", None).body, "system_u:system_r:user_webapp_t:s0:c1");
     drop(httpd);
-    let hidden = ["InaccessiblePaths=/sys/fs/selinux"];
+    let configuration = format!("{configuration}<Files peer.lua>\nSELinuxDomainPeer range\n</Files>\n");
     let httpd = Httpd::start_as(&site, Mpm::Event, MODULES, &configuration, &hidden);
     httpd.logged(&[
         "selinux:warn",
         "SEL0013",
         "every request is served unconfined, as SELinuxRequired Off says",
     ]);
-    assert_eq!(httpd.get("/context.lua", None).body, "system_u:system_r:httpd_t:s0");
+    for page in ["/context.lua", "/peer.lua"] {
+        assert_eq!(httpd.get(page, None).body, "system_u:system_r:httpd_t:s0");
+    }
     drop(httpd);
     // Without rules there is nothing that needs it.
     let httpd = Httpd::start_as(&site, Mpm::Event, MODULES, "AddHandler lua-script .lua\n", &hidden);

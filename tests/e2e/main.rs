@@ -9,6 +9,7 @@ mod support;
 mod attacks;
 mod changes;
 mod directives;
+mod dump;
 mod faults;
 mod fleet;
 mod http2;

@@ -277,6 +277,14 @@ impl Httpd {
         if output.status.success() { Ok(text) } else { Err(text) }
     }
 
+    /// What `httpd -t -D DUMP_SELINUX` prints for an administrator at a shell. Panics where the configuration is bad.
+    pub fn dump(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> String {
+        let _turn = turn();
+        install();
+        let (file, _) = configure(site, mpm, modules, configuration);
+        run(layout().0, &["-f", &file, "-t", "-D", "DUMP_SELINUX"])
+    }
+
     /// GET of a path, as anonymous or as a user of the site (`Some("foo")`).
     pub fn get(&self, path: &str, user: Option<&str>) -> Reply {
         self.client.get(path, user)

@@ -1,0 +1,184 @@
+//! What httpd's core has made of the configuration: each server's sections (`http_core.h`), in the order
+//! in which a request's walks through them merge those that match (`server/request.c`).
+
+use crate::ffi;
+use crate::httpd::directive::Configuration;
+use crate::httpd::hook::Server;
+use std::ffi::{CStr, c_char};
+
+/// A server's own configuration, or a section of it.
+pub struct Scope<'s, C> {
+    /// How it is written: `<Directory "/var/www">`.
+    pub title: String,
+    /// What it holds for.
+    pub reach: Reach,
+    /// What stands in it, of the module; of a server, merged with what the main server has.
+    pub own: Option<&'s C>,
+    /// `<Files>` in it.
+    pub files: Vec<Scope<'s, C>>,
+    /// `<If>`, `<ElseIf>` and `<Else>` in it.
+    pub conditions: Vec<Scope<'s, C>>,
+}
+
+/// What a scope holds for.
+pub enum Reach {
+    /// This path, URL or name: as core has it, that of a directory with a slash at its end.
+    Path(String),
+    /// What such a pattern with wildcards matches.
+    Wildcard(String),
+    /// What a regular expression or a condition matches, or, for a server, everything.
+    Other,
+}
+
+/// A server, with its sections; those of a virtual host have the main server's in front of them.
+pub struct ServerScopes<'s, C> {
+    /// The server itself.
+    pub server: Scope<'s, C>,
+    /// `<Directory>`, the shallower ones first, regular expressions last.
+    pub directories: Vec<Scope<'s, C>>,
+    /// `<Location>`, as written.
+    pub locations: Vec<Scope<'s, C>>,
+}
+
+/// The servers, the main one first, and the others as they are written.
+pub fn of_servers<C: Configuration>(main: Server<'_>) -> Vec<ServerScopes<'_, C>> {
+    // SAFETY: the servers of the list live as long as the configuration, and so do their parts.
+    let mut servers: Vec<_> = main.all().filter_map(|server| unsafe { server.as_ref() }).collect();
+    // httpd puts each virtual host right behind the main server.
+    servers[1..].reverse();
+    servers
+        .into_iter()
+        .map(|server| {
+            // SAFETY: core has a configuration for every server.
+            let core = unsafe {
+                &*ffi::ap_get_core_module_config(server.module_config).cast::<ffi::core_server_config>()
+            };
+            let mut own = scope(server.lookup_defaults, Kind::Server);
+            own.title = title_of_server(server);
+            ServerScopes {
+                server: own,
+                directories: scopes(core.sec_dir, Kind::Directory),
+                locations: scopes(core.sec_url, Kind::Location),
+            }
+        })
+        .collect()
+}
+
+fn title_of_server(server: &ffi::server_rec) -> String {
+    let name = text(server.server_hostname);
+    if server.is_virtual == 0 {
+        return format!("Main server {name}{}", port(server.port));
+    }
+    // SAFETY: null, or the first of the addresses that the virtual host is for.
+    let address = unsafe { server.addrs.as_ref() };
+    let address = address.map(|address| format!("{}{}", text(address.virthost), port(address.host_port)));
+    let (address, place) = (address.unwrap_or_default(), text(server.defn_name));
+    format!("Virtual host {address} {name} ({place}:{})", server.defn_line_number)
+}
+
+fn port(port: ffi::apr_port_t) -> String {
+    if port == 0 { String::new() } else { format!(":{port}") }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Server,
+    Directory,
+    Location,
+    Files,
+    Condition,
+}
+
+/// The scopes of one of core's lists of sections.
+fn scopes<'s, C: Configuration>(sections: *const ffi::apr_array_header_t, kind: Kind) -> Vec<Scope<'s, C>> {
+    // SAFETY: null, or a list of core's; its elements are the configurations of sections.
+    let vectors = unsafe {
+        sections.as_ref().filter(|sections| sections.nelts > 0).map_or(&[][..], |sections| {
+            let first = sections.elts.cast::<*mut ffi::ap_conf_vector_t>();
+            std::slice::from_raw_parts(first, sections.nelts as usize)
+        })
+    };
+    vectors.iter().map(|vector| scope(*vector, kind)).collect()
+}
+
+fn scope<'s, C: Configuration>(vector: *mut ffi::ap_conf_vector_t, kind: Kind) -> Scope<'s, C> {
+    // SAFETY: core has a configuration for every section. That of the module is null where none of its
+    // directives stands, and else what `directive::create` or `merge` made.
+    let (core, own) = unsafe {
+        let own = ffi::ap_get_module_config(vector, crate::httpd::module::record());
+        (
+            &*ffi::ap_get_core_module_config(vector).cast::<ffi::core_dir_config>(),
+            own.cast_const().cast::<C>().as_ref(),
+        )
+    };
+    let path = text(core.d);
+    let is_regex = !core.r.is_null();
+    let reach = match kind {
+        Kind::Server | Kind::Condition => Reach::Other,
+        _ if is_regex => Reach::Other,
+        _ if core.d_is_fnmatch() != 0 => Reach::Wildcard(path.clone()),
+        _ => Reach::Path(path.clone()),
+    };
+    let suffix = if is_regex { "Match" } else { "" };
+    let title = match kind {
+        Kind::Server => String::new(),
+        Kind::Directory => {
+            // Core adds the slash; the pattern of a regular expression is as written.
+            let path = if is_regex || path == "/" { &path } else { path.trim_end_matches('/') };
+            format!("<Directory{suffix} \"{path}\">")
+        }
+        Kind::Location => format!("<Location{suffix} \"{path}\">"),
+        Kind::Files => format!("<Files{suffix} \"{path}\">"),
+        Kind::Condition => title_of_condition(core),
+    };
+    // Others that stand in `<Files>` or `<If>` come too late for httpd's walk through them.
+    let has_files = matches!(kind, Kind::Server | Kind::Directory);
+    Scope {
+        title,
+        reach,
+        own,
+        files: if has_files { scopes(core.sec_file, Kind::Files) } else { Vec::new() },
+        conditions: scopes(core.sec_if, Kind::Condition),
+    }
+}
+
+fn title_of_condition(core: &ffi::core_dir_config) -> String {
+    // SAFETY: null for `<Else>`, or the condition, which lives as long as the configuration.
+    let Some(condition) = (unsafe { core.condition.as_ref() }) else { return "<Else>".to_owned() };
+    let (file, line) = (text(condition.filename), condition.line_number);
+    // Core keeps what it has compiled the condition to, and where it was written.
+    // SAFETY: the tree of directives lives as long as the configuration.
+    let written = unsafe { written_at(ffi::ap_conftree, &file, line) };
+    format!("{} ({file}:{line})", written.unwrap_or_else(|| "<If>".to_owned()))
+}
+
+/// The section that starts at a place, as it is written there.
+///
+/// # Safety
+///
+/// `node` is null or of httpd's tree of directives, in which nobody changes anything meanwhile.
+unsafe fn written_at(node: *const ffi::ap_directive_t, file: &str, line: u32) -> Option<String> {
+    let mut next = node;
+    // SAFETY: the caller's word, which goes for the node's neighbours.
+    while let Some(node) = unsafe { next.as_ref() } {
+        let name = text(node.directive);
+        if node.line_num == line as _ && name.starts_with('<') && text(node.filename) == file {
+            return Some(format!("{name} {}", text(node.args)));
+        }
+        // SAFETY: as above.
+        let inside = unsafe { written_at(node.first_child, file, line) };
+        if inside.is_some() {
+            return inside;
+        }
+        next = node.next;
+    }
+    None
+}
+
+fn text(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: what core keeps as text are C strings that live as long as the configuration.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}

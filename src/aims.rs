@@ -3,12 +3,16 @@
 
 use crate::config::Target;
 use crate::lsm::{self, EnterError, Prepared};
-use crate::policy::{Context, DomainSpec, SpecError};
+use crate::policy::{Context, DomainSpec, Range, SpecError};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
-/// How many contexts of one type are entered for trial; each takes the kernel memory for good.
-const TRIALS_A_TYPE: usize = 256;
+/// How many contexts of one type are entered for trial. Whether a type can be entered does not hang on the range but
+/// for the policy's constraints; each new context costs the kernel milliseconds, and memory for good.
+const TRIALS: usize = 8;
+
+/// For how many contexts of one type the kernel is asked whether the policy has them.
+const CHECKS: usize = 256;
 
 /// What is wrong: one text for each thing.
 pub type Faults = Vec<String>;
@@ -23,6 +27,18 @@ pub struct Aim {
     /// The context.
     pub context: Context,
     target: Target,
+}
+
+impl Aim {
+    fn fault(&self, server: &Context, why: &str) -> String {
+        format!("SEL0024: {}: {} cannot be entered from {server}: {why}", self.location, self.context)
+    }
+}
+
+/// So many of them, evenly spread, with the first and the last.
+fn sample<'a>(aims: &[&'a Aim], count: usize) -> impl Iterator<Item = &'a Aim> {
+    let (count, last) = (aims.len().min(count), aims.len() - 1);
+    (0..count).map(move |pick| aims[if count == 1 { last } else { pick * last / (count - 1) }])
 }
 
 /// The distinct contexts that rules lead to, by their text.
@@ -65,23 +81,31 @@ impl Aims {
         self.0.values()
     }
 
-    /// Enters each context on a thread that then ends; of each type, so many. The calling process is where the
-    /// server is.
+    /// Has the kernel check the contexts, and enters some of each type on threads that then end: an even sample by
+    /// range, with the highest. The calling process is where the server is.
     ///
     /// # Errors
     /// SEL0024 for each that cannot be entered, with the policy rule that is missing.
     pub fn probe(&self, server: &Context) -> Result<(), Faults> {
-        let mut trials: HashMap<&str, usize> = HashMap::new();
-        self.faults(server, |aim| {
-            let trials = trials.entry(aim.context.type_()).or_default();
-            *trials += 1;
-            if *trials > TRIALS_A_TYPE {
-                return None;
+        let mut by_type: BTreeMap<&str, Vec<&Aim>> = BTreeMap::new();
+        for aim in self.iter() {
+            by_type.entry(aim.context.type_()).or_default().push(aim);
+        }
+        let mut faults = Faults::new();
+        for aims in by_type.values_mut() {
+            aims.sort_by_key(|aim| aim.context.range().map(Range::highest));
+            let unknown = sample(aims, CHECKS).filter(|aim| !lsm::is_known(&aim.context));
+            faults.extend(unknown.map(|aim| aim.fault(server, lsm::UNKNOWN)));
+            if !faults.is_empty() {
+                continue;
             }
-            let error: EnterError = lsm::probe(&aim.target).err()?;
-            let missing = lsm::missing_rule(server, &aim.context, &error);
-            Some(format!("{error}; {missing}"))
-        })
+            faults.extend(sample(aims, TRIALS).filter_map(|aim| {
+                let error: EnterError = lsm::probe(&aim.target).err()?;
+                let missing = lsm::missing_rule(server, &aim.context, &error);
+                Some(aim.fault(server, &format!("{error}; {missing}")))
+            }));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
     /// Asks the policy what can be asked without being the server.
@@ -89,17 +113,9 @@ impl Aims {
     /// # Errors
     /// SEL0024 for each context that something speaks against.
     pub fn ask_policy(&self, server: &Context) -> Result<(), Faults> {
-        self.faults(server, |aim| lsm::objection(server, &aim.context))
-    }
-
-    fn faults<'a>(
-        &'a self,
-        server: &Context,
-        mut objection: impl FnMut(&'a Aim) -> Option<String>,
-    ) -> Result<(), Faults> {
         let faults = self.iter().filter_map(|aim| {
-            let (why, Aim { location, context, .. }) = (objection(aim)?, aim);
-            Some(format!("SEL0024: {location}: {context} cannot be entered from {server}: {why}"))
+            let why = lsm::objection(server, &aim.context)?;
+            Some(aim.fault(server, &why))
         });
         let faults: Faults = faults.collect();
         if faults.is_empty() { Ok(()) } else { Err(faults) }

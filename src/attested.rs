@@ -14,6 +14,11 @@ pub struct Attested<'r> {
 }
 
 impl<'r> Attested<'r> {
+    /// Of a request for which nothing counts.
+    pub const fn nobody() -> Attested<'static> {
+        Attested { user: None, environment: None }
+    }
+
     /// Of a request in its first fixup. `of_parent` gives what was attested of the request that a nested one
     /// comes from, where that came as far.
     pub fn of(

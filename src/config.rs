@@ -8,7 +8,9 @@ use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
 use crate::lsm::Prepared;
 use crate::maps::{self, Maps, PublishedFile, Sources};
-use crate::policy::{Asker, Chain, CompiledError, Context, DomainSpec, Peer, Rule as Source, Unmapped, Why};
+use crate::policy::{
+    Asker, Chain, CompiledError, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped, Why,
+};
 use once_cell::sync::OnceCell;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -164,6 +166,8 @@ pub struct Section {
     pub unmapped: Option<Unmapped>,
     /// `SELinuxAllowCaches`.
     pub allow_caches: Option<bool>,
+    /// `SELinuxExplain`: the addresses that get explanations instead of what they asked for.
+    pub explain: Option<&'static Vec<Network>>,
     /// `SELinuxDomainPeer`.
     pub peer: Option<Peer>,
 }
@@ -183,6 +187,7 @@ impl Configuration for Section {
             settings: None,
             unmapped: None,
             allow_caches: None,
+            explain: None,
             peer: None,
         }
     }
@@ -198,6 +203,7 @@ impl Configuration for Section {
             settings: self.settings.or(outer.settings),
             unmapped: self.unmapped.or(outer.unmapped),
             allow_caches: self.allow_caches.or(outer.allow_caches),
+            explain: self.explain.or(outer.explain),
             peer: self.peer.or(outer.peer),
         }
     }
@@ -217,9 +223,23 @@ pub struct Facts<'f> {
     pub group_file: Option<usize>,
 }
 
+/// What a rule leads to.
+pub struct Found {
+    /// The context.
+    pub target: Target,
+    /// The line of the map that says so, where it is a map.
+    pub line: Option<usize>,
+}
+
+impl From<Target> for Found {
+    fn from(target: Target) -> Found {
+        Found { target, line: None }
+    }
+}
+
 impl Started {
-    /// The context a rule leads to for a request; `None` where the rule does not match it.
-    pub fn try_rule(&self, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
+    /// What a rule leads to for a request; `None` where the rule does not match it.
+    pub fn try_rule(&self, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
         let slot = match &rule.source {
             Source::Val(slot) => slot,
             Source::Map(map) => return try_map(map.number, facts),
@@ -227,22 +247,23 @@ impl Started {
             Source::Provider(granted) if granted.applies(facts)? => &granted.slot,
             Source::Provider(_) => return Ok(None),
         };
-        slot.target.get().cloned().map(Some).ok_or(Why::Unprepared)
+        let target = slot.target.get().cloned().ok_or(Why::Unprepared)?;
+        Ok(Some(target.into()))
     }
 
-    fn try_variable(&self, name: &str, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
+    fn try_variable(&self, name: &str, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
         let value = facts.attested.environment.and_then(|environment| environment.get_str(name));
         let Some(value) = value else { return Ok(None) };
         let bad = |error| Why::BadValue { variable: name.to_owned(), error };
         let spec = DomainSpec::parse(&value.to_string_lossy()).map_err(bad)?;
         let server = self.server.as_ref().ok_or(Why::Unprepared)?;
         let context = resolve(spec, server).map_err(bad)?;
-        Ok(Some(Arc::new(Prepared::new(context.to_string()))))
+        Ok(Some(Arc::new(Prepared::new(context.to_string())).into()))
     }
 }
 
 /// The context that a map leads to for a request.
-fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
+fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
     let maps = facts.maps.ok_or(Why::Unprepared)?;
     let published = maps.current(number).ok_or(Why::Unprepared)?;
     let PublishedFile::Map(map) = &published.file else { return Err(Why::Unprepared) };
@@ -257,7 +278,7 @@ fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Target>, Why> {
         asker.groups = &groups;
     }
     let found = map.find(&asker).map_err(bad)?;
-    Ok(found.map(|(_, context)| Arc::new(Prepared::new(context))))
+    Ok(found.map(|(line, context)| Found { target: Arc::new(Prepared::new(context)), line: Some(line) }))
 }
 
 impl Granted {

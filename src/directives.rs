@@ -6,12 +6,12 @@ use crate::httpd::directive::{
 };
 use crate::httpd::provider::ProviderError;
 use crate::maps::{Kind, Source};
-use crate::policy::{Chain, DomainSpec, Peer, Rule, Unmapped};
+use crate::policy::{Chain, DomainSpec, Network, Peer, Rule, Unmapped};
 use std::ffi::CStr;
 use std::sync::Arc;
 
 /// All directives of the module.
-pub static TABLE: Table<10> = Table::new([
+pub static TABLE: Table<11> = Table::new([
     SERVER_DOMAIN,
     DOMAIN_MAP,
     GROUP_FILE,
@@ -21,6 +21,7 @@ pub static TABLE: Table<10> = Table::new([
     DOMAIN_PEER,
     UNMAPPED,
     ALLOW_CACHES,
+    EXPLAIN,
     REQUIRED,
 ]);
 
@@ -245,6 +246,37 @@ impl Setter for AllowCaches {
 
     fn set(_: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         section.allow_caches = Some(flag(argument)?);
+        Ok(())
+    }
+}
+
+const EXPLAIN: SectionRow = words::<Explain>(
+    c"SELinuxExplain",
+    c"Off (the default), or On and addresses or networks (this host's by default): who gets told how a request is decided, instead of what was asked for",
+);
+
+struct Explain;
+
+impl WordsSetter for Explain {
+    type Configuration = Section;
+    const PLACE: Place = Place::Anywhere;
+
+    fn set(directive: &Directive<'_>, section: &mut Section, mut words: Words<'_>) -> Result<(), String> {
+        let is_on = words.next().map(|word| flag(&word.to_string_lossy()));
+        let is_on = is_on.unwrap_or_else(|| Err("takes On or Off, and addresses".to_owned()))?;
+        let networks =
+            words.map(|word| Network::parse(&word.to_string_lossy()).map_err(|error| error.to_string()));
+        let mut networks = networks.collect::<Result<Vec<_>, _>>()?;
+        match is_on {
+            true if networks.is_empty() => {
+                let local = ["127.0.0.0/8", "::1"].into_iter();
+                networks = local.filter_map(|network| Network::parse(network).ok()).collect();
+            }
+            true => {}
+            false if networks.is_empty() => {}
+            false => return Err("takes no addresses where it is Off".to_owned()),
+        }
+        section.explain = Some(directive.keeper().keep(networks));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::aims::Faults;
 use crate::attested::Attested;
-use crate::config::{Facts, Rule, Section, Settings, Started, Target};
+use crate::config::{Facts, Found, Rule, Section, Settings, Started, Target};
 use crate::httpd::directive::{self, Keeper};
 use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
 use crate::httpd::log::{self, Level};
@@ -13,7 +13,7 @@ use crate::httpd::status::Status;
 use crate::httpd::{has_module, is_defined, on_first_pass, only_checks_configuration, php, scopes};
 use crate::lsm::{self, Prepared};
 use crate::policy::{Asker, Context, Decision, Peer, Range, Rule as Source, Why, decide};
-use crate::{dump, start, worker};
+use crate::{dump, explain, start, worker};
 use std::ffi::{CStr, CString, c_void};
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
@@ -195,21 +195,44 @@ fn resolve(
     started: &Started,
     attested: &Attested<'_>,
 ) -> Decision<Target> {
-    let Some(server) = &started.server else { return Decision::Keep };
+    with_facts(request, section, attested, |facts| resolve_by(section, started, facts, |_| ()))
+}
+
+/// Gathers what a request brings for rules to be tried against.
+fn with_facts<T>(
+    request: Request<'_>,
+    section: &Section,
+    attested: &Attested<'_>,
+    body: impl FnOnce(&Facts<'_>) -> T,
+) -> T {
     let user = attested.user.as_deref().map(CStr::to_string_lossy);
-    let facts = Facts {
+    body(&Facts {
         asker: Asker { user: user.as_deref(), groups: &[], address: request.address() },
         request,
         attested,
         maps: section.settings.and_then(|settings| settings.maps.get()),
         group_file: section.group_file,
-    };
+    })
+}
+
+/// Decides, and lets `tell` know what becomes of each rule that is tried.
+fn resolve_by(
+    section: &Section,
+    started: &Started,
+    facts: &Facts<'_>,
+    mut tell: impl FnMut(&Result<Option<Found>, Why>),
+) -> Decision<Target> {
+    let Some(server) = &started.server else { return Decision::Keep };
     let unmapped = section.unmapped.unwrap_or_default();
-    let decision = decide(section.rules, unmapped, |rule| started.try_rule(rule, &facts));
+    let decision = decide(section.rules, unmapped, |rule| {
+        let outcome = started.try_rule(rule, facts);
+        tell(&outcome);
+        Ok(outcome?.map(|found| found.target))
+    });
     match section.peer.unwrap_or_default() {
         Peer::None => decision,
         Peer::Range => {
-            let decision = decision.with_peer_range(peer_range(request), server, |target| {
+            let decision = decision.with_peer_range(peer_range(facts.request), server, |target| {
                 Context::parse(&target.to_string()).expect("what was prepared is a context")
             });
             match decision {
@@ -219,6 +242,23 @@ fn resolve(
             }
         }
     }
+}
+
+/// What `SELinuxExplain` answers; `None` where the request is to be served.
+fn explanation(request: Request<'_>) -> Option<String> {
+    let section = request.configuration::<Section>();
+    let address = request.address()?;
+    section.explain?.iter().find(|network| network.contains(address))?;
+    let started = section.settings?.started.get()?;
+    let nobody = Attested::nobody();
+    let attested = attested(request).unwrap_or(&nobody);
+    Some(with_facts(request, section, attested, |facts| {
+        let mut tried = Vec::new();
+        let decision = resolve_by(section, started, facts, |outcome| {
+            tried.push(explain::told(outcome));
+        });
+        explain::text(section, started, facts, &tried, &decision)
+    }))
 }
 
 /// The range of the client's connection, as the kernel took it from the client's packets.
@@ -245,6 +285,9 @@ pub struct Handler;
 impl RequestHook for Handler {
     fn run(request: Request<'_>) -> Status {
         if !worker::is_worker() {
+            if let Some(text) = explanation(request) {
+                return request.answer(&text);
+            }
             return serve(
                 request,
                 |target| worker::enter(request, target),

@@ -10,6 +10,7 @@ mod attested;
 mod config;
 mod directives;
 mod dump;
+mod explain;
 mod ffi;
 mod hooks;
 mod httpd;
@@ -49,4 +50,4 @@ impl httpd::module::Hooks for Hooks {
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "httpd's convention")]
 pub static selinux_module: httpd::module::Module =
-    httpd::module::Module::new::<config::Section, Hooks, 10>(c"mod_selinux.c", &directives::TABLE);
+    httpd::module::Module::new::<config::Section, Hooks, 11>(c"mod_selinux.c", &directives::TABLE);

@@ -212,6 +212,26 @@ impl<'r> Request<'r> {
         unsafe { ffi::ap_get_request_module_loglevel(self.as_ptr(), crate::httpd::module::index()) }
     }
 
+    /// Answers with a text that is for this client alone. Content filters do not get it: the text has words of
+    /// the client's, and this thread is not confined.
+    pub fn answer(mut self, text: &str) -> Status {
+        let request = self.get_mut();
+        request.no_cache = 1;
+        request.output_filters = request.proto_output_filters;
+        let headers = request.headers_out;
+        // SAFETY: the request is live and this thread's; type and header are constants, the text is copied into
+        // buckets.
+        unsafe {
+            ffi::ap_set_content_type(self.as_ptr(), c"text/plain; charset=utf-8".as_ptr());
+            ffi::apr_table_setn(headers, c"Cache-Control".as_ptr(), c"no-store".as_ptr());
+            ffi::ap_set_content_length(self.as_ptr(), text.len() as _);
+            if ffi::ap_rwrite(text.as_ptr().cast(), text.len() as _, self.as_ptr()) < 0 {
+                return Status::INTERNAL_SERVER_ERROR;
+            }
+        }
+        Status::OK
+    }
+
     /// Starts an internal redirect, and serves it.
     pub fn internal_redirect(self, uri: &CStr) {
         // SAFETY: the request is live; the URI is copied into its pool (`ap_parse_uri`).

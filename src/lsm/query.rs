@@ -48,8 +48,7 @@ fn allows(subject: &Context, object: &Context, permission: &str) -> Option<bool>
 /// Why a server in the context `server` could not enter `target`, as far as the policy tells without
 /// trying; `None` where nothing speaks against it.
 pub fn objection(server: &Context, target: &Context) -> Option<String> {
-    let text = CString::new(target.to_string()).ok()?;
-    if SecurityContext::from_c_str(&text, true).check() == Some(false) {
+    if !is_known(target) {
         return Some(UNKNOWN.to_owned());
     }
     if allows(server, server, "setcurrent") == Some(false) {
@@ -61,7 +60,15 @@ pub fn objection(server: &Context, target: &Context) -> Option<String> {
     None
 }
 
-const UNKNOWN: &str = "the loaded policy has no such context: is the type spelled right, is its module loaded, may its role and user have it, and do its categories exist?";
+/// Whether the loaded policy has a context, as far as it tells: its type, user and role go together, and its range is
+/// one that the user may have.
+pub fn is_known(context: &Context) -> bool {
+    let text = CString::new(context.to_string()).unwrap_or_default();
+    SecurityContext::from_c_str(&text, true).check() != Some(false)
+}
+
+/// What is wrong with one that it has not.
+pub const UNKNOWN: &str = "the loaded policy has no such context: is the type spelled right, is its module loaded, may its role and user have it, and do its categories exist?";
 
 fn setcurrent(server: &Context) -> String {
     format!("the policy lacks `(allow {} self (process (setcurrent)))`", server.type_())

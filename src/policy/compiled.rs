@@ -8,7 +8,7 @@ use super::container::{self, Kind};
 use super::context::Context;
 use super::lookup::{self, Kinds, Value};
 use super::map::Line;
-use super::range::Range;
+use super::range::{Highest, Range};
 use super::spec::{DomainSpec, SpecError};
 use super::who::Asker;
 use super::{MAX_CONTEXT, quoted};
@@ -95,11 +95,11 @@ pub(super) fn compile<'l>(
 /// among them the one with the highest category, which the policy may not have.
 fn trials<'l>(specs: impl Iterator<Item = (Value, &'l DomainSpec)>) -> impl Iterator<Item = Value> {
     let mut chosen = Vec::new();
-    let mut raw: BTreeMap<usize, Vec<(Option<u16>, Value)>> = BTreeMap::new();
+    let mut raw: BTreeMap<usize, Vec<(Highest, Value)>> = BTreeMap::new();
     for (value, spec) in specs {
         match spec.raw_range() {
             None => chosen.push(value),
-            Some(range) => raw.entry(value.base).or_default().push((range.highest_category(), value)),
+            Some(range) => raw.entry(value.base).or_default().push((range.highest(), value)),
         }
     }
     for mut of_base in raw.into_values() {

@@ -44,6 +44,9 @@ pub struct Range {
     high: Option<Level>,
 }
 
+/// A sensitivity, and a category.
+pub type Highest = (u16, Option<u16>);
+
 impl Range {
     /// Reads `sN[:categories][-sM[:categories]]`; categories are separated by commas, and `cA.cB`
     /// is the run of all from `cA` to `cB`.
@@ -70,11 +73,11 @@ impl Range {
         Self { low: Level { sensitivity: self.low.sensitivity, categories: Vec::new() }, high: None }
     }
 
-    /// The highest category in it; `None` where it has none.
+    /// The highest sensitivity and the highest category in it, which the policy may not have.
     #[must_use]
-    pub fn highest_category(&self) -> Option<u16> {
-        let levels = [Some(&self.low), self.high.as_ref()];
-        levels.into_iter().flatten().filter_map(|level| level.categories.last()).map(|run| run.1).max()
+    pub fn highest(&self) -> Highest {
+        let high = self.high.as_ref().unwrap_or(&self.low);
+        (high.sensitivity, high.categories.last().map(|run| run.1))
     }
 
     /// First and last of each run of categories, ascending: those of the low level, and of the high one.

@@ -60,9 +60,9 @@ fn refused(status: u16) -> (u16, String) {
 }
 
 /// Two users at once on connections of their own, again and again: each is in their own context.
-fn assert_never_mixed(foo: &str, bar: &str) {
+fn assert_never_mixed(foos: &str, bars: &str) {
     std::thread::scope(|scope| {
-        for (user, context) in [("foo", foo), ("bar", bar)] {
+        for (user, context) in [("foo", foos), ("bar", bars)] {
             scope.spawn(move || {
                 let client = Client::new(PORT);
                 for _ in 0..8 {

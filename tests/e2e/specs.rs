@@ -151,6 +151,15 @@ const MAPS: &[(&str, &[(&str, &str)])] = &[
             ("anonymous from ::1", "403"),
         ],
     ),
+    // Of networks, the one with the longest prefix.
+    (
+        "127.0.0.0/8 user_webapp_t:s0:c1\n127.0.0.2 user_webapp_t:s0:c2\n127.0.0.0/30 user_webapp_t:s0:c3\n",
+        &[
+            ("anonymous", "user_webapp_t:s0:c3"),
+            ("anonymous from 127.0.0.2", "user_webapp_t:s0:c2"),
+            ("foo from 127.0.0.9", "user_webapp_t:s0:c1"),
+        ],
+    ),
     // Whatever the kinds, the first line that applies decides.
     (
         "foo user_webapp_t:s0:c0\n127.0.0.0/8 anon_webapp_t:s0:c1\n__anonymous__ anon_webapp_t:s0\n",
@@ -237,6 +246,26 @@ SELinuxUnmapped server
 </Directory>
 SetEnvIf X-Domain (.+) DOMAIN=$1
 ";
+
+#[test]
+fn a_network_is_the_clients_as_mod_remoteip_leaves_it() {
+    let site = site("remoteip");
+    site.config_file("map", "198.51.100.0/24 user_webapp_t:s0:c1\n127.0.0.0/8 user_webapp_t:s0:c2\n");
+    let configuration = format!(
+        "{HANDLER}SELinuxDomainMap @ETC@/map\nRemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1\n"
+    );
+    let _httpd = Httpd::start(&site, Mpm::Event, &["lua", "remoteip"], &configuration);
+    let url = "http://127.0.0.1/context.lua";
+    for (source, header, category) in [
+        ("127.0.0.1", "X-Forwarded-For: 198.51.100.7", "c1"),
+        ("127.0.0.1", "X-Other: 198.51.100.7", "c2"),
+        // Whom nobody trusts with it says it in vain.
+        ("127.0.0.2", "X-Forwarded-For: 198.51.100.7", "c2"),
+    ] {
+        let expected = (200, format!("user_webapp_t:s0:{category}"));
+        assert_eq!(context(&["--interface", source, "--header", header, url]), expected, "{source} {header}");
+    }
+}
 
 #[test]
 fn the_innermost_sections_rules_are_tried_first_then_its_parents() {

@@ -1,0 +1,93 @@
+//! `SELinuxExplain`: the answer that tells how a request is decided, instead of serving it.
+
+use crate::config::{Facts, Found, Section, Started, Target};
+use crate::lsm;
+use crate::maps::PublishedFile;
+use crate::policy::{Context, Decision, Why};
+use std::fmt::Write as _;
+
+/// What became of a rule, in words.
+pub fn told(outcome: &Result<Option<Found>, Why>) -> String {
+    match outcome {
+        Ok(None) => "is for others".to_owned(),
+        Ok(Some(Found { line: Some(line), .. })) => format!("decides, by its line {line}"),
+        Ok(Some(_)) => "decides".to_owned(),
+        Err(why) => format!("refuses: {why}"),
+    }
+}
+
+/// All that is known of a request's decision, as text.
+///
+/// The context is entered for trial, on a thread that then ends.
+pub fn text(
+    section: &Section,
+    started: &Started,
+    facts: &Facts<'_>,
+    // What became of the rules that were tried.
+    tried: &[String],
+    decision: &Decision<Target>,
+) -> String {
+    let mut text = String::from("mod_selinux: how this request is decided (SELinuxExplain)\n\n");
+    let mut line = |name: &str, value: &str| {
+        // Writing to a string does not fail. What came from outside must not make lines of its own.
+        let _ = match name {
+            "" => writeln!(text),
+            _ => writeln!(text, "{name:<9}{}", value.replace(char::is_control, "?")),
+        };
+    };
+    line("user", facts.asker.user.unwrap_or("nobody has logged in"));
+    line("groups", &groups(facts));
+    let address = facts.asker.address.map(|address| address.to_canonical().to_string());
+    line("address", address.as_deref().unwrap_or("none (a Unix socket)"));
+    line(
+        "server",
+        &started.server.as_ref().map_or("not confined: SELinux is off".to_owned(), Context::to_string),
+    );
+    line("", "");
+    let rules = section.rules.into_iter().flatten();
+    for (number, rule) in (1..).zip(rules) {
+        let outcome = tried.get(number - 1).map(String::as_str);
+        let outcome = outcome.unwrap_or("not tried: a rule before it decides");
+        line(&format!("rule {number}"), &format!("{rule} ({}): {outcome}", rule.location));
+    }
+    if section.rules.is_none() {
+        line("rules", "none stand here");
+    }
+    line("", "");
+    match decision {
+        Decision::Keep => line("result", "served in the server's context"),
+        Decision::Refuse(why) => line("result", &format!("refused: {why}")),
+        Decision::Enter(target) => {
+            line("result", &format!("served in {target}"));
+            line(
+                "kernel",
+                &match lsm::probe(target) {
+                    Ok(()) => "lets a thread of httpd enter it".to_owned(),
+                    Err(error) => match (&started.server, Context::parse(&target.to_string())) {
+                        (Some(server), Ok(context)) => {
+                            format!("{error}; {}", lsm::missing_rule(server, &context, &error))
+                        }
+                        _ => error.to_string(),
+                    },
+                },
+            );
+        }
+    }
+    text
+}
+
+/// The groups that the user is in, by the scope's group file.
+fn groups(facts: &Facts<'_>) -> String {
+    let (Some(user), Some(number)) = (facts.asker.user, facts.group_file) else { return "none".to_owned() };
+    let Some(published) = facts.maps.and_then(|maps| maps.current(number)) else {
+        return "not read: no map has lines for groups".to_owned();
+    };
+    match &published.file {
+        PublishedFile::Groups(file) => match file.groups(user) {
+            Ok(groups) if groups.is_empty() => "none".to_owned(),
+            Ok(groups) => groups.join(", "),
+            Err(error) => error.to_string(),
+        },
+        PublishedFile::Map(_) => "not known".to_owned(),
+    }
+}

@@ -148,8 +148,10 @@ pub fn install() {
         let source = project.join("conf/policy/mod_selinux.cil");
         let wanted = fs::read(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
         // Rebuilding the policy takes long under emulation: only where it is another one.
-        let folder = std::env::temp_dir().join("mod_selinux-policy");
+        let folder = std::env::temp_dir().join("mod_selinux-installed");
         fs::create_dir_all(&folder).unwrap();
+        // semodule's own type may not write to what a login makes in /tmp.
+        run("chcon", &["-t", "semanage_tmp_t", folder.to_str().unwrap()]);
         let extracted = folder.join("mod_selinux.cil");
         let _ = fs::remove_file(&extracted);
         let _ = std::process::Command::new("semodule")

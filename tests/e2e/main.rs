@@ -9,6 +9,7 @@ mod support;
 mod attacks;
 mod directives;
 mod faults;
+mod fleet;
 mod http2;
 mod load;
 mod loaded_policy;

@@ -2,7 +2,10 @@
 //! kernel's audit log.
 
 pub mod audit;
+pub mod certificate;
 pub mod client;
+pub mod database;
+pub mod directory;
 pub mod httpd;
 pub mod raw;
 pub mod selinux;

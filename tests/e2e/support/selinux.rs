@@ -26,6 +26,35 @@ impl Drop for Permissive {
     }
 }
 
+/// A boolean of the policy; off, as distributions ship it, when the value is gone.
+pub struct Boolean {
+    name: &'static str,
+    _turn: Turn,
+}
+
+impl Boolean {
+    /// Switches off the one of `names` that this policy has.
+    pub fn off(names: &[&'static str]) -> Boolean {
+        let turn = turn();
+        let is_known = |name: &&&str| fs::exists(format!("/sys/fs/selinux/booleans/{name}")).unwrap();
+        let name = names.iter().find(is_known).unwrap_or_else(|| panic!("no boolean of {names:?}"));
+        let boolean = Boolean { name, _turn: turn };
+        run("setsebool", &[name, "off"]);
+        boolean
+    }
+
+    /// Switches it on.
+    pub fn on(&self) {
+        run("setsebool", &[self.name, "on"]);
+    }
+}
+
+impl Drop for Boolean {
+    fn drop(&mut self) {
+        run("setsebool", &[self.name, "off"]);
+    }
+}
+
 /// While it lives, the kernel has another policy than the usual one.
 pub struct OtherPolicy {
     usual: Vec<u8>,

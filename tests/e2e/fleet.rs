@@ -1,0 +1,244 @@
+//! `docs/fleet.md`: domains that a database or a directory says, for many servers at once. What is configured
+//! here stands in that document.
+
+use crate::support::certificate::Certificate;
+use crate::support::database::Database;
+use crate::support::directory::Directory;
+use crate::support::httpd::{PORT, project};
+use crate::support::selinux::Boolean;
+use crate::support::site::CONTEXT_LUA;
+use crate::support::{Client, Httpd, Mpm, Reply, Site, wait_for};
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// The boxes of a language in a section of the document.
+fn boxes(section: &str, language: &str) -> Vec<String> {
+    let document = fs::read_to_string(project().join("docs/fleet.md")).expect("the document is there");
+    let section = document.split("\n## ").find(|text| text.starts_with(&format!("{section}\n")));
+    let mut boxes = section.expect("the section is there").split("```");
+    boxes.next();
+    let boxes: Vec<_> =
+        boxes.step_by(2).filter_map(|text| text.strip_prefix(&format!("{language}\n"))).collect();
+    assert!(!boxes.is_empty(), "{language} in {section:?}");
+    boxes.into_iter().map(str::to_owned).collect()
+}
+
+/// The document's configuration of httpd, with this machine's names.
+fn configuration(section: &str) -> String {
+    let mut text = boxes(section, "apache").concat();
+    for (theirs, ours) in [
+        ("db.example.org", "localhost"),
+        ("ldap.example.org", "localhost"),
+        ("/etc/pki/tls/certs/fleet-ca.pem", "@ETC@/ca.pem"),
+    ] {
+        text = text.replace(theirs, ours);
+    }
+    format!("AddHandler lua-script .lua\nAlias /app @ROOT@\n{text}")
+}
+
+fn site(name: &str) -> Site {
+    let site = Site::new(name);
+    site.file("context.lua", CONTEXT_LUA);
+    site
+}
+
+const PAGE: &str = "/app/context.lua";
+
+/// What the page that tells its context says to a user.
+fn page(client: &Client, user: &str) -> (u16, String) {
+    let Reply { status, body, .. } = client.get(PAGE, Some(user));
+    (status, if status == 200 { body } else { String::new() })
+}
+
+/// An answer of the page that tells its context.
+fn served(context: &str) -> (u16, String) {
+    (200, format!("system_u:system_r:{context}"))
+}
+
+fn refused(status: u16) -> (u16, String) {
+    (status, String::new())
+}
+
+/// Two users at once on connections of their own, again and again: each is in their own context.
+fn assert_never_mixed(foo: &str, bar: &str) {
+    std::thread::scope(|scope| {
+        for (user, context) in [("foo", foo), ("bar", bar)] {
+            scope.spawn(move || {
+                let client = Client::new(PORT);
+                for _ in 0..8 {
+                    assert_eq!(page(&client, user), served(context), "{user}");
+                }
+            });
+        }
+    });
+}
+
+/// The passwords are the names.
+const ROWS: &str = "
+INSERT INTO httpd_user VALUES
+    ('foo', '{SHA}C+7Hteo/D9vJXQ3UfzxbwnXaijM=', 'user_webapp_t:s0:c0'),
+    ('bar', '{SHA}Ys23Ag/5IOWqZCw9QGaVDdHwH00=', 'staff_webapp_t:s0:c1'),
+    ('staff', '{SHA}bMtLfDmm53927PqTWoVcbEatVhE=', NULL);
+";
+
+/// What the document warns of.
+const CACHED_LOGIN: &str = r#"
+Alias /cached @ROOT@
+<Location "/cached">
+    AuthType            Basic
+    AuthName            "app"
+    AuthBasicProvider   socache dbd
+    AuthnCacheProvideFor dbd
+    AuthDBDUserPWQuery  "SELECT upasswd, udomain FROM httpd_user WHERE uname = %s"
+    Require             valid-user
+    SELinuxDomainEnv    AUTHENTICATE_UDOMAIN
+</Location>
+"#;
+
+#[test]
+fn a_row_of_the_database_decides_from_the_next_request_on() {
+    let site = site("fleet-database");
+    let boolean = Boolean::off(&["httpd_can_network_connect_db"]);
+    let certificate = Certificate::new(&site);
+    let database = Database::start("webapps", &certificate);
+    database.sql(&format!("DROP ROLE IF EXISTS httpd; {} {ROWS}", boxes("PostgreSQL", "sql").concat()));
+    let configuration = format!("{}{CACHED_LOGIN}", configuration("PostgreSQL"));
+    let modules = ["lua", "dbd", "authn_dbd", "socache_shmcb", "authn_socache"];
+    let httpd = Httpd::start(&site, Mpm::Event, &modules, &configuration);
+    let page = |user| page(httpd.client(), user);
+
+    assert_eq!(page("foo"), refused(500), "without the boolean");
+    httpd.audit.denial(&["{ name_connect }", "dest=5432", "scontext=system_u:system_r:httpd_t:s0 "]);
+    boolean.on();
+
+    assert_eq!(page("foo"), served("user_webapp_t:s0:c0"));
+    assert_eq!(page("bar"), served("staff_webapp_t:s0:c1"));
+    assert_eq!(page("staff"), refused(403), "NULL");
+    assert_eq!(httpd.get(PAGE, None).status, 401);
+    assert_never_mixed("user_webapp_t:s0:c0", "staff_webapp_t:s0:c1");
+
+    database.sql("UPDATE httpd_user SET udomain = 'staff_webapp_t:s0:c5' WHERE uname = 'foo'");
+    assert_eq!(page("foo"), served("staff_webapp_t:s0:c5"));
+    assert_eq!(page("bar"), served("staff_webapp_t:s0:c1"));
+
+    for (domain, answer) in [
+        ("'user_webapp_t:c5'", refused(500)),
+        ("'nosuch_t:s0'", refused(500)),
+        ("'user_webapp_t:s0:c2'", served("user_webapp_t:s0:c2")),
+    ] {
+        database.sql(&format!("UPDATE httpd_user SET udomain = {domain} WHERE uname = 'staff'"));
+        assert_eq!(page("staff"), answer, "{domain}");
+    }
+    httpd.logged(&["SEL0105", "AUTHENTICATE_UDOMAIN", "c5"]);
+    httpd.logged(&["SEL0101", "nosuch_t"]);
+    database.sql("DELETE FROM httpd_user WHERE uname = 'staff'");
+    assert_eq!(page("staff"), refused(401), "no such row");
+
+    // A login from httpd's own cache brings no columns: refused, whoever comes.
+    let cached = |user| httpd.get("/cached/context.lua", Some(user)).status;
+    assert_eq!([cached("foo"), cached("foo"), cached("bar"), cached("bar")], [200, 403, 200, 403]);
+
+    database.stop();
+    assert_eq!(page("foo"), refused(500), "without the database");
+    assert_eq!(page("bar"), refused(500), "without the database");
+    database.resume();
+    assert_eq!(page("foo"), served("staff_webapp_t:s0:c5"));
+    assert_eq!(page("bar"), served("staff_webapp_t:s0:c1"));
+}
+
+/// The passwords are the names.
+const ENTRIES: &str = "
+dn: cn=httpd,dc=example,dc=org
+objectClass: organizationalRole
+objectClass: simpleSecurityObject
+userPassword: secret
+
+dn: ou=people,dc=example,dc=org
+objectClass: organizationalUnit
+";
+
+fn person(name: &str) -> String {
+    format!(
+        "\ndn: uid={name},ou=people,dc=example,dc=org\nobjectClass: inetOrgPerson\ncn: {name}\nsn: {name}\n\
+         userPassword: {name}\n"
+    )
+}
+
+/// Sets a user's attribute, who has the class for it.
+fn replace(name: &str, values: &[&str]) -> String {
+    let values: String = values.iter().map(|value| format!("selinuxDomain: {value}\n")).collect();
+    format!(
+        "dn: uid={name},ou=people,dc=example,dc=org\nchangetype: modify\nreplace: selinuxDomain\n{values}"
+    )
+}
+
+/// How long httpd believes an entry here, in place of the document's minute.
+const TTL: Duration = Duration::from_secs(3);
+
+#[test]
+fn an_entry_of_the_directory_decides_once_the_cache_is_over() {
+    let site = site("fleet-directory");
+    let boolean = Boolean::off(&["httpd_can_connect_ldap", "httpd_can_network_connect_ldap"]);
+    let directory = Directory::start(&Certificate::new(&site));
+    let [schema, user] = boxes("LDAP", "ldif").try_into().expect("the schema and a user");
+    directory.configure(&schema);
+    directory.modify(&[ENTRIES, &person("foo"), &person("bar"), &person("staff")].concat());
+    directory.modify(&user);
+    directory
+        .modify(&user.replace("uid=foo", "uid=bar").replace("user_webapp_t:s0:c0", "staff_webapp_t:s0:c1"));
+    let stands = "LDAPCacheTTL          60\n";
+    let configuration = configuration("LDAP");
+    assert!(configuration.contains(stands));
+    let configuration = configuration.replace(stands, &format!("LDAPCacheTTL {}\n", TTL.as_secs()));
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua", "ldap", "authnz_ldap"], &configuration);
+    let page = |user| page(httpd.client(), user);
+    // What `user` is answered, as long as that is `before`; then it is `after`, within the cache's time.
+    let changes = |user: &'static str, before: &(u16, String), after: &(u16, String)| {
+        let start = Instant::now();
+        wait_for("the cache's end", TTL * 3, || {
+            let answer = page(user);
+            assert!([before, after].contains(&&answer), "{user} is answered {answer:?}");
+            (answer == *after).then_some(())
+        });
+        // A request, and the last time that it was looked up, are not free.
+        assert!(start.elapsed() < TTL + Duration::from_secs(2), "{:?}", start.elapsed());
+    };
+
+    assert_eq!(page("foo"), refused(500), "without the boolean");
+    httpd.audit.denial(&["{ name_connect }", "dest=389", "scontext=system_u:system_r:httpd_t:s0 "]);
+    boolean.on();
+
+    let [foo, bar] = ["user_webapp_t:s0:c0", "staff_webapp_t:s0:c1"];
+    assert_eq!(page("foo"), served(foo));
+    assert_eq!(page("bar"), served(bar));
+    assert_eq!(page("staff"), refused(403), "no attribute");
+    assert_eq!(httpd.get(PAGE, None).status, 401);
+    assert_never_mixed(foo, bar);
+
+    directory.modify(&replace("foo", &["staff_webapp_t:s0:c5"]));
+    changes("foo", &served(foo), &served("staff_webapp_t:s0:c5"));
+    let foo = "staff_webapp_t:s0:c5";
+    assert_eq!(page("bar"), served(bar));
+
+    directory
+        .modify(&user.replace("uid=foo", "uid=staff").replace("user_webapp_t:s0:c0", "user_webapp_t:c5"));
+    changes("staff", &refused(403), &refused(500));
+    httpd.logged(&["SEL0105", "AUTHENTICATE_SELINUXDOMAIN", "c5"]);
+    let two = replace("staff", &["user_webapp_t:s0:c0", "user_webapp_t:s0:c1"]);
+    assert_eq!(directory.try_modify(&two).status.code(), Some(19), "the schema has one value");
+    // A restart forgets what was cached.
+    directory.modify(&replace("staff", &["user_webapp_t:s0:c2"]));
+    httpd.signal("USR1");
+    changes("staff", &refused(500), &served("user_webapp_t:s0:c2"));
+
+    // Without the directory, who is in the cache goes on for its time, and as nobody else.
+    for (user, context) in [("foo", foo), ("bar", bar)] {
+        assert_eq!(page(user), served(context));
+    }
+    directory.stop();
+    changes("foo", &served(foo), &refused(500));
+    changes("bar", &served(bar), &refused(500));
+    directory.resume();
+    assert_eq!(page("foo"), served(foo));
+    assert_eq!(page("bar"), served(bar));
+}

@@ -122,6 +122,7 @@ impl Provider {
 
 impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name.to_string_lossy(), self.arguments.to_string_lossy())
+        let text = format!("{} {}", self.name.to_string_lossy(), self.arguments.to_string_lossy());
+        f.write_str(text.trim_end())
     }
 }

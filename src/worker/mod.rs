@@ -206,7 +206,8 @@ fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
         |target| enter_for(request, target, Some(Arc::clone(origin))),
         || {
             filter::cross(request, || Crossing { origin: Some(Arc::clone(origin)) });
-            let thread_before = request.connection_thread();
+            // The worker's would give the server its interpreters (`LuaScope thread`).
+            let thread_before = request.set_connection_thread(origin.home);
             php::measure_connection_thread();
             let status = request.run_handler();
             if status == Status::OK || status == Status::DONE {

@@ -189,3 +189,19 @@ cmd <!--#exec cmd=\"{root}/context\" -->"
         }
     }
 }
+
+#[test]
+fn the_server_runs_nothing_in_a_confined_pages_interpreter() {
+    let site = site("interpreters");
+    let spoil =
+        "SPOILT = SPOILT or ''\nfunction handle(r)\n  r:puts(SPOILT)\n  SPOILT = 'spoilt'\n  return 0\nend\n";
+    site.file("spoil.lua", spoil).file(
+        "page.shtml",
+        "[<!--#include virtual=\"/user/spoil.lua\" --><!--#include virtual=\"/user/spoil.lua\" -->] \
+         [<!--#include virtual=\"/keep/spoil.lua\" -->]",
+    );
+    let configuration = format!("LuaScope thread\n{PLACES}");
+    let httpd = Httpd::start(&site, Mpm::Event, MODULES, &configuration);
+    // A thread keeps its interpreters, and the thread that the server goes on with is another.
+    assert_eq!(httpd.get("/user/page.shtml", None).body, "[spoilt] []");
+}

@@ -1,5 +1,6 @@
 //! `SELinuxDomain`: httpd's own authorization providers say who gets which context.
 
+mod directory;
 mod outside;
 mod trust;
 

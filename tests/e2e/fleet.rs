@@ -100,7 +100,9 @@ fn a_row_of_the_database_decides_from_the_next_request_on() {
     let site = site("fleet-database");
     let boolean = Boolean::off(&["httpd_can_network_connect_db"]);
     let certificate = Certificate::new(&site);
-    let database = Database::start("webapps", &certificate);
+    let clients = boxes("PostgreSQL", "text").concat();
+    let clients = ["127.0.0.1/32", "::1/128"].map(|address| clients.replace("192.0.2.0/24", address));
+    let database = Database::start("webapps", &certificate, &clients.concat());
     database.sql(&format!("DROP ROLE IF EXISTS httpd; {} {ROWS}", boxes("PostgreSQL", "sql").concat()));
     let configuration = format!("{}{CACHED_LOGIN}", configuration("PostgreSQL"));
     let modules = ["lua", "dbd", "authn_dbd", "socache_shmcb", "authn_socache"];

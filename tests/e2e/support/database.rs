@@ -18,17 +18,21 @@ pub struct Database {
 }
 
 impl Database {
-    /// Starts the server, and makes the database `name` anew.
-    pub fn start(name: &'static str, certificate: &Certificate) -> Database {
+    /// Starts the server, and makes the database `name` anew. `clients` are lines of `pg_hba.conf`.
+    pub fn start(name: &'static str, certificate: &Certificate, clients: &str) -> Database {
         let turn = turn();
         // The distribution's unit for it does the same, through scripts that take seconds.
         let version = version();
         let data = format!("/var/lib/postgresql/{version}/main");
         let (certificate, key) = certificate.install(&data, "postgres");
+        let hba = format!("{data}/test-hba.conf");
+        fs::write(&hba, format!("local all postgres peer\n{clients}\n")).unwrap();
+        run("restorecon", &["-F", &hba]);
         let command = vec![
             format!("/usr/lib/postgresql/{version}/bin/postgres"),
             format!("--config_file=/etc/postgresql/{version}/main/postgresql.conf"),
             "--fsync=off".to_owned(),
+            format!("--hba_file={hba}"),
             format!("--ssl_cert_file={certificate}"),
             format!("--ssl_key_file={key}"),
         ];

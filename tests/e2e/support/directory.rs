@@ -10,10 +10,11 @@ use std::time::Duration;
 /// What everything in it is under.
 pub const BASE: &str = "dc=example,dc=org";
 /// As whom the tests write to it.
-const ADMINISTRATOR: [&str; 7] =
-    ["-x", "-H", "ldap://127.0.0.1", "-D", "cn=admin,dc=example,dc=org", "-w", "admin"];
+const ADMINISTRATOR: [&str; 7] = ["-x", "-H", "ldapi:///", "-D", "cn=admin,dc=example,dc=org", "-w", "admin"];
 /// As whom its own configuration is changed: root.
 const ROOT: [&str; 5] = ["-Q", "-H", "ldapi:///", "-Y", "EXTERNAL"];
+
+const CONFIGURATION: &str = "dn: cn=config\nchangetype: modify\n";
 
 /// slapd at its port of `localhost`; stopped when the value is gone.
 pub struct Directory {
@@ -21,15 +22,16 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Starts the server, with no more than the base in it.
+    /// Starts the server, with no more than the base in it. It takes passwords over TLS only.
     pub fn start(certificate: &Certificate) -> Directory {
         let turn = turn();
         let (certificate, key) = certificate.install("/etc/ldap", "openldap");
         let directory = Directory { _turn: turn };
         directory.resume();
         directory.configure(&format!(
-            "dn: cn=config\nchangetype: modify\nreplace: olcTLSCertificateFile\nolcTLSCertificateFile: {certificate}\n-\n\
-             replace: olcTLSCertificateKeyFile\nolcTLSCertificateKeyFile: {key}\n"
+            "{CONFIGURATION}replace: olcTLSCertificateFile\nolcTLSCertificateFile: {certificate}\n-\n\
+             replace: olcTLSCertificateKeyFile\nolcTLSCertificateKeyFile: {key}\n-\n\
+             replace: olcSecurity\nolcSecurity: simple_bind=71\n"
         ));
         let listed =
             run("ldapsearch", &[&ADMINISTRATOR[..], &["-LLL", "-s", "one", "-b", BASE, "1.1"]].concat());
@@ -73,6 +75,8 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
+        // Other tests may not have TLS.
+        let _ = modify(&ROOT, &format!("{CONFIGURATION}delete: olcSecurity\n"));
         let _ = outcome("systemctl", &["stop", "slapd"]);
     }
 }

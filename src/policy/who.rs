@@ -104,7 +104,9 @@ impl Who {
             Some(rest) => unquoted(rest).ok_or_else(|| WhoError::Quote(quoted(text)))?,
             None if text.starts_with('\'') => return Err(WhoError::Quote(quoted(text))),
             None if !is_group && looks_like_address(text) => return Network::parse(text).map(Self::Net),
-            None if !text.is_single_script() => return Err(WhoError::MixedScripts(quoted(text))),
+            None if !text.is_ascii() && !text.is_single_script() => {
+                return Err(WhoError::MixedScripts(quoted(text)));
+            }
             None => text.to_owned(),
         };
         if let Some(c) = name.chars().find(|&c| is_invisible(c) && (c != ' ' || !text.starts_with('"'))) {

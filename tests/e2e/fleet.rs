@@ -59,13 +59,13 @@ fn refused(status: u16) -> (u16, String) {
     (status, String::new())
 }
 
-/// Two users at once on connections of their own, again and again: each is in their own context.
+/// Both users at once on connections of their own, again and again: each is in their own context.
 fn assert_never_mixed(foos: &str, bars: &str) {
     std::thread::scope(|scope| {
-        for (user, context) in [("foo", foos), ("bar", bars)] {
+        for (user, context) in [("foo", foos), ("bar", bars)].repeat(3) {
             scope.spawn(move || {
                 let client = Client::new(PORT);
-                for _ in 0..8 {
+                for _ in 0..4 {
                     assert_eq!(page(&client, user), served(context), "{user}");
                 }
             });
@@ -93,6 +93,16 @@ Alias /cached @ROOT@
     Require             valid-user
     SELinuxDomainEnv    AUTHENTICATE_UDOMAIN
 </Location>
+"#;
+
+/// A page that would use httpd's own connection to the database.
+const DATABASE_LUA: &str = r#"
+function handle(r)
+  r.content_type = "text/plain"
+  local database = r:dbacquire("mod_dbd")
+  r:puts(database and "connected" or "refused")
+  return apache2.OK
+end
 "#;
 
 #[test]
@@ -139,6 +149,11 @@ fn a_row_of_the_database_decides_from_the_next_request_on() {
     // A login from httpd's own cache brings no columns: refused, whoever comes.
     let cached = |user| httpd.get("/cached/context.lua", Some(user)).status;
     assert_eq!([cached("foo"), cached("foo"), cached("bar"), cached("bar")], [200, 403, 200, 403]);
+
+    site.file("database.lua", DATABASE_LUA);
+    for _ in 0..4 {
+        assert_eq!(httpd.get("/app/database.lua", Some("foo")).body, "refused");
+    }
 
     database.stop();
     assert_eq!(page("foo"), refused(500), "without the database");

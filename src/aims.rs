@@ -1,8 +1,7 @@
 //! The contexts that rules lead to: worked out, and entered for trial, before a request comes or a changed
 //! map is taken up.
 
-use crate::config::Target;
-use crate::lsm::{self, EnterError, Prepared};
+use crate::lsm::{self, EnterError, Prepared, Target};
 use crate::policy::{Context, DomainSpec, Range, SpecError};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};

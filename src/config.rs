@@ -6,7 +6,7 @@ use crate::attested::Attested;
 use crate::httpd::directive::{Configuration, Keeper};
 use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
-use crate::lsm::Prepared;
+use crate::lsm::{Prepared, Target};
 use crate::maps::{self, Maps, PublishedFile, Sources};
 use crate::policy::{
     Asker, Chain, CompiledError, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped, Why,
@@ -14,9 +14,6 @@ use crate::policy::{
 use once_cell::sync::OnceCell;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-
-/// A context to serve requests in. Requests with the same one share it.
-pub type Target = Arc<Prepared>;
 
 /// A domain spec of the configuration, and, from the server's start on, what it leads to.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! `SELinuxExplain`: the answer that tells how a request is decided, instead of serving it.
 
-use crate::config::{Facts, Found, Section, Started, Target};
-use crate::lsm;
+use crate::config::{Facts, Found, Section, Started};
+use crate::lsm::{self, Target};
 use crate::maps::PublishedFile;
 use crate::policy::{Context, Decision, Why};
 use std::fmt::Write as _;

@@ -2,7 +2,7 @@
 
 use crate::aims::Faults;
 use crate::attested::Attested;
-use crate::config::{Facts, Found, Rule, Section, Settings, Started, Target};
+use crate::config::{Facts, Found, Rule, Section, Settings, Started};
 use crate::httpd::directive::{self, Keeper};
 use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
 use crate::httpd::log::{self, Level};
@@ -11,7 +11,7 @@ use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
 use crate::httpd::{has_module, is_defined, on_first_pass, only_checks_configuration, php, scopes};
-use crate::lsm::{self, Prepared};
+use crate::lsm::{self, Prepared, Target};
 use crate::policy::{Asker, Context, Decision, Peer, Range, Rule as Source, Why, decide};
 use crate::{dump, explain, start, worker};
 use std::ffi::{CStr, CString, c_void};

@@ -17,6 +17,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Whether the kernel confines anything.
@@ -79,6 +80,9 @@ pub struct Prepared {
     /// A `struct lsm_ctx` (`include/uapi/linux/lsm.h`): a head of four words, then the text.
     record: Box<[u64]>,
 }
+
+/// A context to serve requests in. Requests with the same one may share it.
+pub type Target = Arc<Prepared>;
 
 const LSM_ID_SELINUX: u64 = 101;
 const LSM_ATTR_CURRENT: libc::c_uint = 100;

@@ -7,14 +7,13 @@
 
 mod link;
 
-use crate::config::Target;
 use crate::httpd::filter::{self, Call, Carrier};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
 use crate::httpd::status::Status;
 use crate::httpd::thread::{Quiet, Task, Thread};
 use crate::httpd::{boundary, php, thread_stack_size};
-use crate::lsm;
+use crate::lsm::{self, Target};
 use link::{Link, ToSupervisor, ToWorker};
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;

@@ -94,8 +94,9 @@ impl Aims {
         for aims in by_type.values_mut() {
             aims.sort_by_key(|aim| aim.context.range().map(Range::highest));
             let unknown = sample(aims, CHECKS).filter(|aim| !lsm::is_known(&aim.context));
-            faults.extend(unknown.map(|aim| aim.fault(server, lsm::UNKNOWN)));
-            if !faults.is_empty() {
+            let unknown: Faults = unknown.map(|aim| aim.fault(server, lsm::UNKNOWN)).collect();
+            if !unknown.is_empty() {
+                faults.extend(unknown);
                 continue;
             }
             faults.extend(sample(aims, TRIALS).filter_map(|aim| {

@@ -14,7 +14,7 @@ use std::fs;
 use std::time::Duration;
 
 /// How often files are looked at. A change counts after two looks, since a file may be half written.
-const PERIOD: Duration = Duration::from_millis(250);
+const PERIOD: Duration = Duration::from_millis(200);
 
 /// What the watcher is to do.
 pub struct Watcher {

@@ -98,7 +98,7 @@ fn every_child_takes_a_changed_map_up_within_two_seconds() {
             }
         }
     }
-    httpd.logged(&["SEL0040", "taken-up/map", "1 rules"]);
+    httpd.logged(&["SEL0040", "taken-up/map", "1 rule"]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn the_explanation_is_what_happens_and_tells_why() {
     let explained = get("/private", Some("foo"), "?explain", Some("nosuch_webapp_t:s0")).body;
     assert!(explained.contains("kernel   the kernel refuses: Invalid argument"), "{explained}");
     // The client's words are text: no filter makes anything of them outside of the confinement.
-    let words = "<!--#echo var='SERVER_SOFTWARE' -->";
+    let words = "<!--#echo var=SERVER_SOFTWARE -->";
     let explained = get("/private", Some("foo"), "?explain", Some(words)).body;
     assert!(explained.contains(words), "{explained}");
     // Everybody else is served.

@@ -90,14 +90,6 @@ fn a_bad_directive_stops_the_start() {
         ("SELinuxDomainVal user_webapp_t s0", "takes one argument"),
         ("SELinuxDomainVal *:role_r:user_webapp_t:s0", "cannot have `*` in it"),
         ("SELinuxDomainPeer type", "takes none or range, not type"),
-        (
-            "<Location />\n<Limit GET>\nSELinuxDomainPeer none\n</Limit>\n</Location>",
-            "not allowed in <Limit> and <LimitExcept>",
-        ),
-        (
-            "<Location />\n<LimitExcept GET>\nSELinuxDomainPeer range\n</LimitExcept>\n</Location>",
-            "not allowed in <Limit> and <LimitExcept>",
-        ),
         ("SELinuxUnmapped allow", "takes refuse or server, not allow"),
         ("SELinuxAllowCaches maybe", "takes On or Off, not maybe"),
         ("SELinuxRequired 1", "takes On or Off, not 1"),

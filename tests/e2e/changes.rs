@@ -268,10 +268,10 @@ fn groups_go_by_the_scopes_group_file_and_its_changes() {
         "AuthGroupFile @ETC@/others\n".replace("@ETC@", site.etc().to_str().unwrap()).as_str(),
     );
     let configuration = format!(
-        "{CONFIGURATION}<Location />\nAuthGroupFile @ETC@/groups\n</Location>\n\
+        "{CONFIGURATION}\
          Alias /other @ROOT@\n<Location /other>\nAuthType Basic\nAuthName test\nAuthUserFile @ETC@/users\n\
          Require valid-user\nAuthGroupFile @ETC@/others\n</Location>\n\
-         <Directory @ROOT@>\nAllowOverride AuthConfig\n</Directory>\n"
+         <Directory @ROOT@>\nAllowOverride AuthConfig\nAuthGroupFile @ETC@/groups\n</Directory>\n"
     );
     let httpd = Httpd::start(&site, Mpm::Event, &["lua", "authz_groupfile"], &configuration);
     let which = |folder: &str, user| httpd.get(&format!("{folder}/which.lua"), user).body;

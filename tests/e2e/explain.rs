@@ -7,6 +7,9 @@ const CONFIGURATION: &str = "
 AddHandler lua-script .lua
 SetEnvIf X-Domain (.+) DOMAIN=$1
 SELinuxDomainMap @ETC@/map
+<Directory @ROOT@>
+    Options +Includes
+</Directory>
 <Location /private>
     AuthGroupFile @ETC@/groups
     SELinuxDomainEnv DOMAIN

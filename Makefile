@@ -4,6 +4,7 @@
 #   make install    installs the module where apxs says, the tool, policy and samples (DESTDIR is understood)
 #   make demo       shows who may do what, in a virtual machine that enforces SELinux
 #   make test       all tests
+#   make fuzz       fuzzes what reads maps, group files, specs and contexts (MINUTES=10)
 #   make vm         a shell in that virtual machine
 #   make clean
 
@@ -12,12 +13,13 @@ DATADIR ?= /usr/share/mod_selinux
 BINDIR ?= /usr/bin
 MANDIR ?= /usr/share/man
 COMPLETIONDIR ?= /usr/share/bash-completion/completions
+MINUTES ?= 10
 MODULE := target/release/libmod_selinux.so
 TOOL := target/release/selinux-map
 # The tool's man pages and its bash completion, which it writes itself.
 TOOL_DOC := target/selinux-map
 
-.PHONY: all build install demo test vm packages clean
+.PHONY: all build install demo test fuzz vm packages clean
 
 all: build
 
@@ -46,6 +48,9 @@ demo: packages build
 
 test: packages
 	@tests/run
+
+fuzz: packages
+	@tests/fuzz/run $$((60 * $(MINUTES)))
 
 vm: packages
 	@tests/vm/boot && tests/vm/ssh; tests/vm/stop

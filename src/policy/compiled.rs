@@ -215,7 +215,12 @@ impl<D: AsRef<[u8]> + Clone> CompiledMap<D> {
     pub fn open(data: D) -> Result<Self, CompiledError> {
         let tables = Tables::open(Kind::Map, data)?;
         container::verify(tables.data.as_ref())?;
-        Ok(Self(tables))
+        // The checksum tells of accidents, not of a file that somebody made up.
+        if [BASES, RANGES].into_iter().all(|list| container::is_list(tables.section(list))) {
+            Ok(Self(tables))
+        } else {
+            Err(CompiledError::Damaged)
+        }
     }
 
     /// How many rules there are.

@@ -80,6 +80,11 @@ pub(super) fn count(section: &[u8]) -> usize {
     number(section, 0).unwrap_or(0)
 }
 
+/// Whether all texts that a list claims to have are there.
+pub(super) fn is_list(section: &[u8]) -> bool {
+    number(section, 0).is_some_and(|count| (0..count).all(|index| text(section, index).is_some()))
+}
+
 /// One text of a list made by [`texts`].
 pub(super) fn text(section: &[u8], index: usize) -> Option<&str> {
     let count = number(section, 0)?;

@@ -150,3 +150,16 @@ fn a_context_too_long_for_the_kernel_is_an_error() {
     let asker = Asker { user: None, groups: &[], address: None };
     assert_eq!(resolved.find(&asker), Err(CompiledError::Damaged));
 }
+
+#[test]
+fn a_list_that_claims_more_texts_than_it_has_is_damage_whatever_the_checksum() {
+    let file = Map::parse(b"foo a_t:s0:c1\nbar b_t\n").unwrap().compile().unwrap();
+    for list in [BASES, RANGES] {
+        let mut file = file.clone();
+        let at = container::read(Kind::Map, &file).unwrap()[list].start;
+        file[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        let sum = crc32fast::hash(&file[12..]).to_le_bytes();
+        file[8..12].copy_from_slice(&sum);
+        assert_eq!(CompiledMap::open(file).err(), Some(CompiledError::Damaged));
+    }
+}

@@ -1,0 +1,91 @@
+//! What the targets share: who asks, for which server, and what may be asked of a file that is not what it
+//! should be.
+
+use mod_selinux_policy::{Asker, CompiledMap, Context, GroupFile, Range, ResolvedMap, Who};
+use std::net::IpAddr;
+use std::panic;
+use std::sync::Once;
+
+/// How many of a map's lines are asked for: time must not grow with the square of the input.
+pub const SOME: usize = 64;
+
+/// The context of a server whose policy has ranges.
+///
+/// # Panics
+/// Never.
+#[must_use]
+pub fn server() -> Context {
+    Context::parse("system_u:system_r:httpd_t:s0").expect("a good context")
+}
+
+/// What every name of a range stands for.
+#[must_use]
+pub fn translate(_: &str) -> Option<Range> {
+    Range::parse("s0:c77").ok()
+}
+
+/// Asks as somebody for whom a line for `who` is, and in a group of that name.
+pub fn ask_as(who: &Who, ask: &mut dyn FnMut(&Asker<'_>)) {
+    let address: Option<IpAddr> = match who {
+        Who::Net(network) => Some(network.address()),
+        _ => None,
+    };
+    let (user, groups) = match who {
+        Who::User(name) => (Some(name.as_str()), [name.as_str()]),
+        Who::Group(name) => (Some("somebody"), [name.as_str()]),
+        _ => (None, ["staff"]),
+    };
+    ask(&Asker { user, groups: &groups, address });
+    ask(&Asker { user: Some("foo"), groups: &[], address });
+}
+
+/// People and places of each kind that a map can have lines for.
+pub fn ask_as_everybody(ask: &mut dyn FnMut(&Asker<'_>)) {
+    for user in [None, Some("foo"), Some("a")] {
+        for address in ["192.0.2.7", "2001:db8::7", "::ffff:10.0.0.1"] {
+            ask(&Asker { user, groups: &["staff", "a"], address: address.parse().ok() });
+        }
+    }
+}
+
+/// Does all that the module and its tool do with published and compiled files; each may say that the file is no
+/// such file, and panic, which the module turns into a refusal, but must come to an end.
+pub fn use_files(file: &[u8]) {
+    quiet();
+    let _ = panic::catch_unwind(|| {
+        let Ok(map) = CompiledMap::open(file) else { return };
+        ask_as_everybody(&mut |asker| drop(map.find(asker)));
+        let _ = (map.len(), map.is_empty(), map.has_groups(), map.trials().count());
+        if let Ok(resolved) = map.resolved(&server(), translate) {
+            use_resolved(&resolved);
+        }
+    });
+    let _ = panic::catch_unwind(|| {
+        let Ok(map) = CompiledMap::open(file) else { return };
+        // A made-up transducer may have more keys than there is time for; all are the tool's alone.
+        let _ = map.lines().take(SOME).count();
+    });
+    let _ = panic::catch_unwind(|| use_resolved(file));
+    let _ = panic::catch_unwind(|| {
+        let Ok(groups) = GroupFile::open(file) else { return };
+        for user in ["", "a", "foo", "b r"] {
+            let _ = groups.groups(user).map(|groups| groups.len());
+        }
+    });
+}
+
+fn use_resolved(file: &[u8]) {
+    let Ok(map) = ResolvedMap::open(file) else { return };
+    let _ = map.has_groups();
+    ask_as_everybody(&mut |asker| {
+        if let Ok(Some((_, context))) = map.find(asker) {
+            assert!(context.len() <= mod_selinux_policy::MAX_CONTEXT);
+        }
+    });
+}
+
+/// Panics that are caught are not told, and do not end the process, as libFuzzer's would.
+fn quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| panic::set_hook(Box::new(|_| ())));
+}

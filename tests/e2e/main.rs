@@ -14,6 +14,7 @@ mod explain;
 mod faults;
 mod fleet;
 mod http2;
+mod injected;
 mod load;
 mod loaded_policy;
 mod mapping;

@@ -28,3 +28,4 @@ mod refusals;
 mod sample;
 mod scale;
 mod specs;
+mod upheaval;

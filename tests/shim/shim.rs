@@ -107,8 +107,7 @@ pub unsafe extern "C" fn getsockopt(
     value: *mut c_void,
     length: *mut libc::socklen_t,
 ) -> c_int {
-    type Getsockopt =
-        unsafe extern "C" fn(c_int, c_int, c_int, *mut c_void, *mut libc::socklen_t) -> c_int;
+    type Getsockopt = unsafe extern "C" fn(c_int, c_int, c_int, *mut c_void, *mut libc::socklen_t) -> c_int;
     // SAFETY: libc's function, with its caller's arguments.
     let result = unsafe {
         std::mem::transmute::<*mut c_void, Getsockopt>(next(c"getsockopt".as_ptr()))(

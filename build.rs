@@ -78,6 +78,7 @@ const TYPES: &[&str] = &[
     "core_dir_config",
     "core_server_config",
     "include_ctx_t",
+    "proxy_server_conf",
 ];
 
 const VARIABLES: &[&str] = &[

@@ -16,6 +16,7 @@
 #include <httpd.h>
 #include <mod_auth.h>
 #include <mod_include.h>
+#include <mod_proxy.h>
 #include <unixd.h>
 #include <util_cfgtree.h>
 #include <util_filter.h>

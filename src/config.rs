@@ -12,6 +12,7 @@ use crate::policy::{
     Asker, Chain, CompiledError, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped, Why,
 };
 use once_cell::sync::OnceCell;
+use std::ffi::CString;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -118,6 +119,8 @@ pub struct Started {
     pub reads_environment: bool,
     /// Whether CGI scripts would run in mod_cgid's daemon, which is not confined.
     pub cgi_daemon: bool,
+    /// The handlers by whose name mod_wsgi may run Python in httpd itself.
+    pub python: Vec<CString>,
     /// Whether contexts below httpd's range would not work (SEL0026).
     pub only_own_range: bool,
 }

@@ -235,7 +235,7 @@ impl Setter for UnmappedRequests {
 
 const ALLOW_CACHES: SectionRow = one_argument::<AllowCaches>(
     c"SELinuxAllowCaches",
-    c"On or Off (the default): whether mod_cache may store a confined response and show it to others",
+    c"On or Off (the default): whether mod_cache may store responses where rules stand, and show them to others",
 );
 
 struct AllowCaches;

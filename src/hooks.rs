@@ -7,13 +7,14 @@ use crate::httpd::directive::{self, Keeper};
 use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
+use crate::httpd::proxy::BackEnd;
 use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
 use crate::httpd::{has_module, is_defined, on_first_pass, only_checks_configuration, php, scopes};
 use crate::lsm::{self, Prepared, Target};
 use crate::policy::{Asker, Context, Decision, Peer, Range, Rule as Source, Why, decide};
-use crate::{dump, explain, start, worker};
+use crate::{dump, elsewhere, explain, start, worker};
 use std::ffi::{CStr, CString, c_void};
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
@@ -72,7 +73,7 @@ impl ExecHook for DaemonExec {
         // What runs on a worker is confined, and the daemon is not.
         let may_run = !worker::is_worker();
         if !may_run {
-            log::request(page, Level::Error, IN_CGI_DAEMON);
+            log::request(page, Level::Error, elsewhere::IN_CGI_DAEMON);
         }
         may_run
     }
@@ -103,6 +104,12 @@ impl ChildHook for ChildInit {
         if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
             maps.become_reader();
             maps.refresh();
+        }
+        let started = section.settings.and_then(|settings| settings.started.get());
+        if started.is_some_and(|started| started.server.is_some()) {
+            // The kernel would let a worker use what the server context has opened, and the back end would take it
+            // for that.
+            start::mapped_back_ends(main).iter_mut().for_each(BackEnd::keep_no_connections);
         }
     }
 }
@@ -177,9 +184,10 @@ pub fn decide_here(request: Request<'_>) -> Status {
     let decision = resolve(request, section, started, &record.attested);
     if let Decision::Enter(target) = &decision {
         request.set_env(c"SELINUX_CONTEXT", target.text());
-        if !section.allow_caches.unwrap_or(false) {
-            request.forbid_caching();
-        }
+    }
+    // Nor what the server context answers, where others get another: a cache asks nobody who they are.
+    if !section.allow_caches.unwrap_or(false) {
+        request.forbid_caching();
     }
     if log::wants_debug(request) {
         log::request(request, Level::Debug, &format!("SEL0030: {}", told(&decision)));
@@ -298,7 +306,7 @@ impl RequestHook for Handler {
             );
         }
         match decision(request) {
-            Ok(Decision::Enter(target)) if worker::is_at(target) && !runs_in_cgi_daemon(request) => {
+            Ok(Decision::Enter(target)) if worker::is_at(target) && runs_elsewhere(request).is_none() => {
                 Status::DECLINED
             }
             _ => worker::hand_back(request),
@@ -321,10 +329,10 @@ pub fn serve(
                 request.internal_redirect(&uri);
                 Status::OK
             }
-            None if runs_in_cgi_daemon(request) => {
-                refuse(request, Status::INTERNAL_SERVER_ERROR, IN_CGI_DAEMON)
-            }
-            None => enter(target),
+            None => match runs_elsewhere(request) {
+                Some(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, why),
+                None => enter(target),
+            },
         },
         Ok(Decision::Refuse(why @ Why::Unmapped)) => {
             refuse(request, Status::FORBIDDEN, &format!("SEL0104: {why}"))
@@ -378,10 +386,6 @@ fn rewritten(request: Request<'_>) -> Option<CString> {
     CString::new(uri).ok()
 }
 
-const IN_CGI_DAEMON: &str =
-    "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)";
-
-fn runs_in_cgi_daemon(request: Request<'_>) -> bool {
-    let is_script = |handler: &CStr| matches!(handler.to_bytes(), b"cgi-script" | b"application/x-httpd-cgi");
-    rules(request).is_some_and(|(_, started)| started.cgi_daemon) && request.handler().is_some_and(is_script)
+fn runs_elsewhere(request: Request<'_>) -> Option<&'static str> {
+    rules(request).and_then(|(_, started)| elsewhere::why(request, started))
 }

@@ -10,6 +10,7 @@ mod attested;
 mod config;
 mod directives;
 mod dump;
+mod elsewhere;
 mod explain;
 mod ffi;
 mod hooks;
@@ -35,7 +36,8 @@ impl httpd::module::Hooks for Hooks {
         hook::check_config::<CheckConfig>(Order::MIDDLE);
         hook::test_config::<Dump>(Order::MIDDLE);
         hook::post_config::<PostConfig>(Order::REALLY_LAST);
-        hook::child_init::<ChildInit>(Order::MIDDLE);
+        // After mod_proxy, which makes its pools of connections.
+        hook::child_init::<ChildInit>(Order::REALLY_LAST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);
         // After mod_dir, which takes a request to another place.

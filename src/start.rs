@@ -2,14 +2,17 @@
 //! and enters each on a throw-away thread, so that what cannot work is found before a request comes.
 
 use crate::aims::{Aims, Faults, resolve};
-use crate::config::{Settings, Started};
+use crate::config::{Section, Settings, Started};
 use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
-use crate::httpd::{has_module, on_first_pass, only_checks_configuration, process};
+use crate::httpd::proxy::BackEnd;
+use crate::httpd::scopes::{self, Scope, ServerScopes};
+use crate::httpd::{has_module, on_first_pass, only_checks_configuration, process, tree};
 use crate::lsm::{self, Mode, Prepared};
 use crate::maps::{Maps, Watcher};
 use crate::policy::{Context, Rule as Source};
+use std::ffi::CString;
 use std::io;
 
 /// Works out what requests are decided by, and proves that it works.
@@ -26,6 +29,7 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
             server: None,
             reads_environment: false,
             cgi_daemon: false,
+            python: Vec::new(),
             only_own_range: false,
         });
         return Ok(());
@@ -53,8 +57,10 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     if let Some(loss) = loss.as_ref().filter(|_| may_be_below) {
         return Err(vec![loss.clone()]);
     }
+    let python = python_handlers();
     if !on_first_pass() {
-        warn(settings, &aims, &server);
+        warn(&aims, &server);
+        warn_of_modules(settings, main, &python);
         let text = format!(
             "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
             rules.len(),
@@ -65,8 +71,8 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     let reads_environment =
         rules.iter().any(|rule| matches!(rule.source, Source::Env(_) | Source::Provider(_)));
     let cgi_daemon = has_module(c"mod_cgid.c");
-    let started =
-        Started { server: Some(server), reads_environment, cgi_daemon, only_own_range: loss.is_some() };
+    let only_own_range = loss.is_some();
+    let started = Started { server: Some(server), reads_environment, cgi_daemon, python, only_own_range };
     let _ = settings.started.set(started);
     Ok(())
 }
@@ -168,7 +174,7 @@ fn loss_above(main: Server<'_>, server: &Context) -> Option<String> {
 }
 
 /// What works, and yet may not do what the administrator thinks.
-fn warn(settings: &Settings, aims: &Aims, server: &Context) {
+fn warn(aims: &Aims, server: &Context) {
     if let Some(aim) = aims.iter().find(|aim| aim.context.type_() == server.type_()) {
         let text = format!(
             "SEL0014: {}: {} keeps the server's type, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
@@ -176,10 +182,59 @@ fn warn(settings: &Settings, aims: &Aims, server: &Context) {
         );
         log::server(Level::Warning, &text);
     }
-    if has_module(c"mod_cgid.c") && settings.confines() {
+}
+
+/// Modules whose work for a mapped request is not done as the configuration says.
+fn warn_of_modules(settings: &Settings, main: Server<'_>, python: &[CString]) {
+    if !settings.confines() {
+        return;
+    }
+    if has_module(c"mod_cgid.c") {
         let text = "SEL0015: mod_cgid is loaded: its daemon would run CGI scripts outside of the confinement, so those of mapped requests are refused; load mod_cgi instead";
         log::server(Level::Warning, text);
     }
+    for back_end in mapped_back_ends(main).iter().filter(|back_end| back_end.has_enablereuse()) {
+        let text = format!(
+            "SEL0016: enablereuse is not followed for {}: a connection that one context opened would be used by others, so that where rules stand, each request makes its own",
+            back_end.name()
+        );
+        log::server(Level::Warning, &text);
+    }
+    if !python.is_empty() {
+        let text = "SEL0017: mod_wsgi may run Python in httpd itself, on threads that it keeps, so mapped requests to its scripts are refused; where it has daemon processes for them, say WSGIRestrictEmbedded On, and remove WSGIDispatchScript";
+        log::server(Level::Warning, text);
+    }
+}
+
+/// The back ends of servers in which a request may be confined.
+pub fn mapped_back_ends(main: Server<'_>) -> Vec<BackEnd> {
+    fn confines(scope: &Scope<'_, Section>) -> bool {
+        scope.own.is_some_and(Section::confines) || scope.files.iter().chain(&scope.conditions).any(confines)
+    }
+    let is_mapped = |server: &ServerScopes<'_, Section>| {
+        confines(&server.server) || server.directories.iter().chain(&server.locations).any(confines)
+    };
+    scopes::of_servers(main).into_iter().filter(is_mapped).flat_map(|server| server.back_ends).collect()
+}
+
+/// The handlers by whose name mod_wsgi may run Python in httpd itself ("embedded"): all of them, unless it is told
+/// to do so for none. (Which group of processes a request is for, it finds out while it handles it.)
+fn python_handlers() -> Vec<CString> {
+    if !has_module(c"mod_wsgi.c") {
+        return Vec::new();
+    }
+    let restricted = tree::arguments_of("WSGIRestrictEmbedded");
+    let is_on = |argument: &String| argument.trim_matches('"').eq_ignore_ascii_case("On");
+    // A dispatch script says which processes a request is for, and is run in httpd itself all the same.
+    let dispatches = !tree::arguments_of("WSGIDispatchScript").is_empty();
+    if !dispatches && !restricted.is_empty() && restricted.iter().all(is_on) {
+        return Vec::new();
+    }
+    let own = tree::arguments_of("WSGIHandlerScript").into_iter();
+    let own =
+        own.filter_map(|arguments| Some(arguments.split_whitespace().next()?.trim_matches('"').to_owned()));
+    let known = ["wsgi-script", "application/x-httpd-wsgi"].map(str::to_owned);
+    known.into_iter().chain(own).filter_map(|name| CString::new(name).ok()).collect()
 }
 
 /// Has the sockets that `Listen` is about to make carry the lowest level, where httpd itself is above it: it

@@ -14,12 +14,14 @@ pub mod php;
 pub mod pool;
 pub mod process;
 pub mod provider;
+pub mod proxy;
 pub mod request;
 pub mod scopes;
 pub mod ssi;
 pub mod status;
 pub mod table;
 pub mod thread;
+pub mod tree;
 
 use crate::ffi;
 

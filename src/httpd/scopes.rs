@@ -4,6 +4,7 @@
 use crate::ffi;
 use crate::httpd::directive::Configuration;
 use crate::httpd::hook::Server;
+use crate::httpd::proxy::{self, BackEnd};
 use std::ffi::{CStr, c_char};
 
 /// A server's own configuration, or a section of it.
@@ -38,6 +39,8 @@ pub struct ServerScopes<'s, C> {
     pub directories: Vec<Scope<'s, C>>,
     /// `<Location>`, as written.
     pub locations: Vec<Scope<'s, C>>,
+    /// Where its requests may be sent on to, by way of connections that are kept.
+    pub back_ends: Vec<BackEnd>,
 }
 
 /// The servers, the main one first, and the others as they are written.
@@ -59,6 +62,8 @@ pub fn of_servers<C: Configuration>(main: Server<'_>) -> Vec<ServerScopes<'_, C>
                 server: own,
                 directories: scopes(core.sec_dir, Kind::Directory),
                 locations: scopes(core.sec_url, Kind::Location),
+                // SAFETY: whoever has a `Server` runs while httpd starts.
+                back_ends: unsafe { proxy::back_ends(server) },
             }
         })
         .collect()

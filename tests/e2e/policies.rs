@@ -26,6 +26,19 @@ const MODULE: &str = "
 (typebounds httpd_t unproven_webapp_t)
 (allow httpd_t unproven_webapp_t (process (dyntransition)))
 
+; One that may connect: to back ends at one port, and to local ones of httpd's own type or started by systemd.
+(type proxy_webapp_t)
+(call webapp_domain (proxy_webapp_t))
+(allow httpd_t http_cache_port_t (tcp_socket (name_connect)))
+(allow httpd_t initrc_t (unix_stream_socket (connectto)))
+(allow proxy_webapp_t self (tcp_socket (connect create getattr getopt read setopt shutdown write)))
+(allow proxy_webapp_t http_cache_port_t (tcp_socket (name_connect)))
+(allow proxy_webapp_t self (unix_stream_socket (connect getattr read setopt shutdown write)))
+(allow proxy_webapp_t initrc_t (unix_stream_socket (connectto)))
+(allow proxy_webapp_t httpd_t (unix_stream_socket (connectto)))
+(allow proxy_webapp_t httpd_var_run_t (dir (getattr search)))
+(allow proxy_webapp_t httpd_var_run_t (sock_file (getattr write)))
+
 ; The range of whoever enters must reach as far: httpd's does not.
 (type ranged_webapp_t)
 (call webapp_domain (ranged_webapp_t))

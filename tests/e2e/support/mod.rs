@@ -2,6 +2,7 @@
 //! kernel's audit log.
 
 pub mod audit;
+pub mod backend;
 pub mod certificate;
 pub mod client;
 pub mod database;

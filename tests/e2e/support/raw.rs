@@ -58,6 +58,29 @@ impl Connection {
         Ok((status.unwrap_or(0), String::from_utf8_lossy(&body).into_owned()))
     }
 
+    /// Reads one response in chunks: status and body.
+    pub fn receive_chunked(&mut self) -> io::Result<(u16, String)> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.stream.read_line(&mut head)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let status = head.split(' ').nth(1).and_then(|number| number.parse().ok()).unwrap_or(0);
+        let mut body = String::new();
+        loop {
+            let mut length = String::new();
+            self.stream.read_line(&mut length)?;
+            let length = usize::from_str_radix(length.trim_end(), 16).map_err(io::Error::other)?;
+            let mut chunk = vec![0; length + 2];
+            self.stream.read_exact(&mut chunk)?;
+            if length == 0 {
+                return Ok((status, body));
+            }
+            body += &String::from_utf8_lossy(&chunk[..length]);
+        }
+    }
+
     /// All that comes until httpd closes the connection.
     pub fn rest(&mut self) -> io::Result<String> {
         let mut bytes = Vec::new();

@@ -1,0 +1,82 @@
+//! mod_proxy's back ends (`mod_proxy.h`), each of which has a pool of connections that it keeps for later requests.
+
+use crate::ffi;
+use std::ffi::CStr;
+use std::ptr::NonNull;
+
+/// A back end, as mod_proxy has it in this process.
+///
+/// # Invariants
+///
+/// Made by `back_ends` while no request is served; mod_proxy keeps what it points to as long as the configuration.
+pub struct BackEnd(NonNull<ffi::proxy_worker_shared>);
+
+impl BackEnd {
+    fn get(&self) -> &ffi::proxy_worker_shared {
+        // SAFETY: the invariant.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Its URL.
+    pub fn name(&self) -> String {
+        // SAFETY: mod_proxy ends the name in a null, where it has to cut it too (`PROXY_STRNCPY`).
+        unsafe { CStr::from_ptr(self.get().name.as_ptr()) }.to_string_lossy().into_owned()
+    }
+
+    /// Whether the configuration says `enablereuse=on`.
+    pub fn has_enablereuse(&self) -> bool {
+        self.get().disablereuse_set() != 0 && self.get().disablereuse() == 0
+    }
+
+    /// From now on, has each connection to it closed after the request that made it. Not before mod_proxy has
+    /// initialised its back ends in the child: it would look their names up again for each request.
+    pub fn keep_no_connections(&mut self) {
+        // SAFETY: the invariant: the child has one thread yet. Of several that share it, each writes the same.
+        unsafe { self.0.as_mut() }.set_disablereuse(1);
+    }
+}
+
+/// The back ends of a server, those that it inherits among them; none where mod_proxy is not loaded. Those that
+/// have no pool (`RewriteRule [P]` to others than are configured) are not.
+///
+/// # Safety
+///
+/// The server's configuration has been read, and no request is served yet.
+pub unsafe fn back_ends(server: &ffi::server_rec) -> Vec<BackEnd> {
+    // SAFETY: mod_proxy has a configuration for every server, and the arrays in it hold what is said here:
+    // `conf->workers` the workers themselves, `balancer->workers` pointers to them.
+    unsafe {
+        let module = ffi::ap_find_linked_module(c"mod_proxy.c".as_ptr());
+        if module.is_null() {
+            return Vec::new();
+        }
+        let configuration = ffi::ap_get_module_config(server.module_config, module);
+        let Some(configuration) = configuration.cast::<ffi::proxy_server_conf>().as_ref() else {
+            return Vec::new();
+        };
+        let mut workers: Vec<*const ffi::proxy_worker> =
+            elements::<ffi::proxy_worker>(configuration.workers).iter().map(std::ptr::from_ref).collect();
+        for balancer in elements::<ffi::proxy_balancer>(configuration.balancers) {
+            let members = elements::<*mut ffi::proxy_worker>(balancer.workers);
+            workers.extend(members.iter().map(|member| member.cast_const()));
+        }
+        workers.into_iter().filter_map(|worker| NonNull::new((*worker).s)).map(BackEnd).collect()
+    }
+}
+
+/// # Safety
+///
+/// Null, or an array of `T` that nobody changes while it is borrowed.
+unsafe fn elements<'a, T>(array: *const ffi::apr_array_header_t) -> &'a [T] {
+    // SAFETY: the caller's word.
+    unsafe {
+        match array.as_ref() {
+            Some(array) if array.nelts > 0 => {
+                // Of another httpd than the module was built for, nothing is touched.
+                assert_eq!(array.elt_size as usize, size_of::<T>(), "mod_proxy is not the one of this build");
+                std::slice::from_raw_parts(array.elts.cast::<T>(), array.nelts as usize)
+            }
+            _ => &[],
+        }
+    }
+}

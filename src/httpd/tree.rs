@@ -1,0 +1,43 @@
+//! The configuration as it is written: httpd's tree of directives (`util_cfgtree.h`), without `.htaccess`.
+
+use crate::ffi;
+use std::ffi::{CStr, c_char};
+
+/// The arguments of each directive of that name, in the order they stand, whatever sections they stand in.
+///
+/// To be called once the configuration is read.
+pub fn arguments_of(directive: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // SAFETY: httpd keeps the tree as long as the configuration, and nobody changes it once it is read.
+    unsafe { walk(ffi::ap_conftree, directive, &mut found) };
+    found
+}
+
+/// # Safety
+///
+/// `node` is null or of httpd's tree of directives, in which nobody changes anything meanwhile.
+unsafe fn walk(node: *const ffi::ap_directive_t, directive: &str, found: &mut Vec<String>) {
+    let mut next = node;
+    // SAFETY: the caller's word, which goes for the node's neighbours and its texts.
+    while let Some(node) = unsafe { next.as_ref() } {
+        // SAFETY: as above.
+        unsafe {
+            if text(node.directive).eq_ignore_ascii_case(directive) {
+                found.push(text(node.args));
+            }
+            walk(node.first_child, directive, found);
+        }
+        next = node.next;
+    }
+}
+
+/// # Safety
+///
+/// Null, or a C string.
+unsafe fn text(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: the caller's word.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}

@@ -8,6 +8,7 @@
 mod aims;
 mod attested;
 mod config;
+mod decide;
 mod directives;
 mod dump;
 mod elsewhere;

@@ -154,7 +154,7 @@ impl Job {
                     // What a provider keeps with the thread (mod_lua), the worker must not share.
                     let thread_before = request.set_connection_thread(self.home);
                     let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
-                        quiet.lifted(|| crate::hooks::decide_here(request))
+                        quiet.lifted(|| crate::decide::decide(request))
                     });
                     request.set_connection_thread(thread_before);
                     self.link.tell(ToWorker::Served(status));

@@ -64,6 +64,7 @@ fn who() -> impl Strategy<Value = String> {
         Just("__anonymous__".to_owned()),
         "[ab]",
         "@[gh]",
+        "0\\.0\\.0\\.0/(0|8|30|31)",
         "(0\\.0\\.0\\.[0-3]|0\\.0\\.0\\.0/(0|8|30|31)|::/0|::2)",
     ]
 }
@@ -97,7 +98,9 @@ fn request() -> impl Strategy<Value = Request> {
         0..3,
     );
     let groups = proptest::collection::vec("[ghG]", 0..2);
-    (proptest::option::of("[abc]|\\*|__anonymous__"), groups, proptest::option::of(address()), environment)
+    let near = (0_u32..4).prop_map(|bits| IpAddr::from(bits.to_be_bytes()));
+    let address = proptest::option::of(prop_oneof![near, address()]);
+    (proptest::option::of("[abc]|\\*|__anonymous__"), groups, address, environment)
         .prop_map(|(user, groups, address, environment)| Request { user, groups, address, environment })
 }
 

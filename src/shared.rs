@@ -3,12 +3,12 @@
 //! One process writes, and the others have no way to: what they map, they map for reading only.
 #![allow(unsafe_code)]
 
-use memmap2::{Mmap, MmapMut};
+use memmap2::{Mmap, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
 use std::os::fd::FromRawFd as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A file in memory, which nobody changes any more. Its clones share it.
@@ -35,7 +35,7 @@ impl AsRef<[u8]> for Mapped {
 /// Counters that one process writes and others read, all of which descend from the one that made it.
 #[derive(Debug)]
 pub struct Board {
-    memory: Mmap,
+    memory: MmapRaw,
     /// What the writer maps. Readers close it.
     file: Mutex<Option<File>>,
 }
@@ -51,17 +51,16 @@ impl Board {
         // SAFETY: a fresh descriptor that nobody else has.
         let file = unsafe { File::from_raw_fd(descriptor) };
         file.set_len(counters as u64 * 8)?;
-        // SAFETY: the file keeps its size; what changes in it is read as atomics only.
-        let memory = unsafe { Mmap::map(&file) }?;
+        let memory = MmapOptions::new().map_raw_read_only(&file)?;
         Ok(Board { memory, file: Mutex::new(Some(file)) })
     }
 
     /// The value of a counter.
     pub fn read(&self, counter: usize) -> u64 {
-        let place = self.memory[counter * 8..][..8].as_ptr().cast::<u64>().cast_mut();
-        // SAFETY: within the mapping, which begins at a page; eight bytes that are loaded at once, which needs no
-        // right to write.
-        unsafe { AtomicU64::from_ptr(place) }.load(Ordering::Acquire)
+        // Relaxed, and a fence: only such a load needs no right to write (`std::sync::atomic`, read-only memory).
+        let value = place(&self.memory, counter).load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        value
     }
 
     /// Gives up the right to write.
@@ -73,21 +72,25 @@ impl Board {
     pub fn writer(&self) -> io::Result<Writer> {
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let file = file.as_ref().ok_or(io::ErrorKind::PermissionDenied)?;
-        // SAFETY: as in `new`.
-        let memory = unsafe { MmapMut::map_mut(file) }?;
-        Ok(Writer(memory))
+        Ok(Writer(MmapRaw::map_raw(file)?))
     }
+}
+
+/// A counter in a mapping of a board's file; one that maps it for reading only must but load it, relaxed.
+fn place(memory: &MmapRaw, counter: usize) -> &AtomicU64 {
+    assert!(counter < memory.len() / size_of::<AtomicU64>(), "the board has no such counter");
+    // SAFETY: within the mapping, which begins at a page and is there as long as `memory`, since the file keeps its
+    // size; nobody sees these bytes as anything but atomics.
+    unsafe { &*memory.as_ptr().cast::<AtomicU64>().add(counter) }
 }
 
 /// The side of a [`Board`] that writes.
 #[derive(Debug)]
-pub struct Writer(MmapMut);
+pub struct Writer(MmapRaw);
 
 impl Writer {
     /// Adds one to a counter.
     pub fn add(&mut self, counter: usize) {
-        let place = self.0[counter * 8..][..8].as_mut_ptr().cast::<u64>();
-        // SAFETY: as in `Board::read`.
-        unsafe { AtomicU64::from_ptr(place) }.fetch_add(1, Ordering::Release);
+        place(&self.0, counter).fetch_add(1, Ordering::Release);
     }
 }

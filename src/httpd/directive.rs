@@ -11,8 +11,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::ptr::null;
 
 /// What a module keeps for each section (`<Directory>`, a virtual host, …) and, merged, for the
-/// place of a request. It is copied into pools and never dropped: plain references and values.
-pub trait Configuration: Copy {
+/// place of a request. It is copied into pools and never dropped: plain references and values. All
+/// threads that serve requests share it.
+pub trait Configuration: Copy + Send + Sync {
     /// Of a section in which no directive of the module stands.
     fn unset() -> Self;
     /// Of a place in both the section `outer` and, further in, `self`.
@@ -33,19 +34,19 @@ impl<'p> Keeper<'p> {
     }
 
     /// Puts a value that needs no destructor.
-    pub fn put<T: 'static>(self, value: T) -> &'static T {
+    pub fn put<T: Send + Sync + 'static>(self, value: T) -> &'static T {
         // SAFETY: see `Keeper`.
         unsafe { &*std::ptr::from_ref(self.0.put(value)) }
     }
 
     /// Keeps a value, and drops it with the configuration.
-    pub fn keep<T: 'static>(self, value: T) -> &'static T {
+    pub fn keep<T: Send + Sync + 'static>(self, value: T) -> &'static T {
         // SAFETY: see `Keeper`.
         unsafe { &*std::ptr::from_ref(self.0.keep(value)) }
     }
 
     /// The one value of this type for the whole configuration.
-    pub fn the_one<T: Default + 'static>(self, name: &'static CStr) -> &'static T {
+    pub fn the_one<T: Default + Send + Sync + 'static>(self, name: &'static CStr) -> &'static T {
         // SAFETY: see `Keeper`.
         unsafe { &*std::ptr::from_ref(self.0.the_one::<T>(name)) }
     }

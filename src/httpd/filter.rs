@@ -11,7 +11,7 @@ use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 
 /// Carries calls to the parent's thread.
-pub trait Carrier: 'static {
+pub trait Carrier: Send + 'static {
     /// Makes the call where the parent's filters belong, and waits for its result.
     fn carry(&self, call: Call) -> c_int;
 }

@@ -45,7 +45,7 @@ impl<'p> Pool<'p> {
         }
     }
 
-    /// Keeps a value as long as the pool, and drops it with the pool.
+    /// Keeps a value as long as the pool, and drops it with the pool, on whichever thread has that then.
     pub fn keep<T>(self, value: T) -> &'p T {
         let kept = Box::into_raw(Box::new(value));
         // SAFETY: the cleanup is the one for this type, and runs once, before the pool's memory goes.

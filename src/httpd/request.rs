@@ -140,7 +140,7 @@ impl<'r> Request<'r> {
 
     /// The request this one is a subrequest of.
     pub fn main(self) -> Option<Request<'r>> {
-        // SAFETY: null or the request that made this one, which waits for it on the same stack.
+        // SAFETY: null or the request that made this one, on a stack that waits for it, here or in its worker.
         NonNull::new(self.get().main).map(|main| unsafe { Request::from_ptr(main.as_ptr()) })
     }
 
@@ -297,11 +297,11 @@ impl<'r> Request<'r> {
     /// This thread as APR knows threads, with a pool of its own that lives as long as the request.
     pub fn adopt_thread(self) -> ConnectionThread {
         let mut thread = std::ptr::null_mut();
-        // SAFETY: `pthread_self` is a valid thread id, and the pool is this request's own.
-        unsafe {
-            let mut id: ffi::apr_os_thread_t = libc::pthread_self() as _;
-            ffi::apr_os_thread_put(&mut thread, &mut id, self.pool().child().as_ptr());
-        }
+        let pool = self.pool().child();
+        // SAFETY: has no preconditions.
+        let id = pool.put::<ffi::apr_os_thread_t>(unsafe { libc::pthread_self() } as _);
+        // SAFETY: the pool is this request's own; the id, which APR keeps the address of and only reads, is in it.
+        unsafe { ffi::apr_os_thread_put(&mut thread, std::ptr::from_ref(id).cast_mut(), pool.as_ptr()) };
         ConnectionThread(thread)
     }
 }

@@ -145,7 +145,7 @@ pub(super) mod tests {
             Self((0..rules * 2).map(|_| OnceCell::new()).collect())
         }
 
-        fn keep(&'a self, chain: Chain<'a, R>) -> &'a Chain<'a, R> {
+        pub(in super::super) fn keep(&'a self, chain: Chain<'a, R>) -> &'a Chain<'a, R> {
             let free = self.0.iter().find(|cell| cell.get().is_none()).unwrap();
             free.get_or_init(|| chain)
         }

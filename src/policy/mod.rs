@@ -17,6 +17,8 @@ mod map;
 mod range;
 mod spec;
 mod who;
+#[cfg(test)]
+mod whole;
 
 pub use chain::{Chain, Iter};
 pub use compiled::{CompileError, CompiledError, CompiledMap, Found, ResolvedMap};

@@ -1,33 +1,44 @@
 //! The hand-over between a worker and its supervisor: strictly in turn, one message each way.
 //!
 //! Whoever has sent a message waits for the next one. So at any time one of the two touches the
-//! request, and the lock orders what one wrote before what the other reads.
+//! request, and the lock orders what one wrote before what the other reads. `tests/model` has a model
+//! checker go through all orders in which threads can come by here.
 
+// Its parent's: the model has a `sync` of its own.
+use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::httpd::filter::Call;
 use crate::httpd::request::Ticket;
 use crate::httpd::status::Status;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
-/// What a worker says to its supervisor.
-pub enum ToSupervisor {
+/// What a worker wants of its supervisor.
+pub enum Question {
     /// Serve this request, which the worker's own has started, elsewhere.
     Serve(Ticket),
     /// Decide on this request, which the worker's own has started, with the server's privileges.
     Decide(Ticket),
     /// Make this call where the request's parent is served.
     Call(Call),
+}
+
+/// What became of it.
+pub enum Answer {
+    /// The nested request's handler, or its last fixup, answered.
+    Served(Status),
+    /// What the call gave.
+    Returned(i32),
+}
+
+enum ToSupervisor {
+    Ask(Question),
     /// What the supervisor's call gave.
     Returned(i32),
 }
 
-/// What a supervisor says to its worker.
-pub enum ToWorker {
-    /// The nested request's handler, or its last fixup, answered.
-    Served(Status),
+enum ToWorker {
+    Answer(Answer),
     /// Make this call, of a filter of the request that the worker serves.
     Call(Call),
-    /// What the worker's call gave.
-    Returned(i32),
 }
 
 enum Turn {
@@ -51,6 +62,42 @@ impl Link {
         Link { turn: Mutex::new(Turn::Worker(None)), changed: Condvar::new() }
     }
 
+    /// Supervisor: answers the worker until it has the result of a call (`Some`) or ends (`None`).
+    pub fn attend(&self, mut answer: impl FnMut(Question) -> Answer) -> Option<i32> {
+        loop {
+            match self.hear()? {
+                ToSupervisor::Ask(question) => {
+                    self.give(Turn::Worker(Some(ToWorker::Answer(answer(question)))));
+                }
+                ToSupervisor::Returned(result) => return Some(result),
+            }
+        }
+    }
+
+    /// Supervisor: has the worker, which waits for an answer, make a call, and attends to it meanwhile.
+    pub fn call(&self, call: Call, answer: impl FnMut(Question) -> Answer) -> Option<i32> {
+        self.give(Turn::Worker(Some(ToWorker::Call(call))));
+        self.attend(answer)
+    }
+
+    /// Worker: gives the request to the supervisor, and waits to have it back; makes the calls that the
+    /// supervisor wants made meanwhile.
+    pub fn ask(&self, question: Question, mut make: impl FnMut(Call) -> i32) -> Answer {
+        let mut message = ToSupervisor::Ask(question);
+        loop {
+            match self.exchange(message) {
+                ToWorker::Answer(answer) => return answer,
+                ToWorker::Call(call) => message = ToSupervisor::Returned(make(call)),
+            }
+        }
+    }
+
+    /// Worker: the end, however it comes.
+    pub fn end(&self) {
+        *self.turn() = Turn::Ended;
+        self.changed.notify_one();
+    }
+
     fn turn(&self) -> MutexGuard<'_, Turn> {
         // Nothing panics under the lock, and a turn is always whole.
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
@@ -65,35 +112,29 @@ impl Link {
         self.changed.notify_one();
     }
 
+    /// The turn, once it is such a one.
+    fn wait(&self, is_due: impl Fn(&Turn) -> bool) -> MutexGuard<'_, Turn> {
+        let mut turn = self.turn();
+        while !is_due(&turn) {
+            turn = self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner);
+        }
+        turn
+    }
+
     /// Supervisor: waits for the worker's next message; `None` when it has ended.
-    pub fn hear(&self) -> Option<ToSupervisor> {
-        let waiting = |turn: &mut Turn| !matches!(turn, Turn::Supervisor(Some(_)) | Turn::Ended);
-        let turn = self.changed.wait_while(self.turn(), waiting);
-        match &mut *turn.unwrap_or_else(PoisonError::into_inner) {
+    fn hear(&self) -> Option<ToSupervisor> {
+        match &mut *self.wait(|turn| matches!(turn, Turn::Supervisor(Some(_)) | Turn::Ended)) {
             Turn::Supervisor(message) => message.take(),
             _ => None,
         }
     }
 
-    /// Supervisor: gives the request back to the worker.
-    pub fn tell(&self, message: ToWorker) {
-        self.give(Turn::Worker(Some(message)));
-    }
-
     /// Worker: gives the request to the supervisor, and waits to have it back.
-    pub fn exchange(&self, message: ToSupervisor) -> ToWorker {
+    fn exchange(&self, message: ToSupervisor) -> ToWorker {
         self.give(Turn::Supervisor(Some(message)));
-        let waiting = |turn: &mut Turn| !matches!(turn, Turn::Worker(Some(_)));
-        let turn = self.changed.wait_while(self.turn(), waiting);
-        match &mut *turn.unwrap_or_else(PoisonError::into_inner) {
+        match &mut *self.wait(|turn| matches!(turn, Turn::Worker(Some(_)))) {
             Turn::Worker(message) => message.take().expect("the wait ends with a message"),
             _ => unreachable!("the wait ends on the worker's turn"),
         }
-    }
-
-    /// Worker: the end, however it comes.
-    pub fn end(&self) {
-        *self.turn() = Turn::Ended;
-        self.changed.notify_one();
     }
 }

@@ -14,10 +14,10 @@ use crate::httpd::status::Status;
 use crate::httpd::thread::{Quiet, Task, Thread};
 use crate::httpd::{boundary, php, thread_stack_size};
 use crate::lsm::{self, Target};
-use link::{Link, ToSupervisor, ToWorker};
+use link::{Answer, Link, Question};
 use std::cell::{Cell, OnceCell};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{self, Arc};
 
 /// A request on its way through a worker.
 pub struct Job {
@@ -74,19 +74,19 @@ pub fn enter(request: Request<'_>, target: &Target) -> Status {
 /// Has a request that this worker's handler started served elsewhere: by another worker, or by the
 /// supervisor itself, as its own decision says. Waits for its end.
 pub fn hand_back(request: Request<'_>) -> Status {
-    lend(request, ToSupervisor::Serve)
+    lend(request, Question::Serve)
 }
 
 /// Has the supervisor decide on a request that this worker's handler started; answers for the last fixup.
 pub fn have_decided(request: Request<'_>) -> Status {
-    lend(request, ToSupervisor::Decide)
+    lend(request, Question::Decide)
 }
 
-fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> ToSupervisor) -> Status {
+fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Status {
     let Some(job) = current() else { return Status::INTERNAL_SERVER_ERROR };
     request.lend(|ticket| match job.ask(what_for(ticket)) {
-        ToWorker::Served(status) => status,
-        ToWorker::Call(_) | ToWorker::Returned(_) => Status::INTERNAL_SERVER_ERROR,
+        Answer::Served(status) => status,
+        Answer::Returned(_) => Status::INTERNAL_SERVER_ERROR,
     })
 }
 
@@ -141,33 +141,33 @@ fn request_status(request: Request<'_>, status: Status) -> Status {
 impl Job {
     /// Supervisor: answers the worker until it has the result of a call (`Some`) or ends (`None`).
     fn attend(self: &Arc<Job>, quiet: &Quiet) -> Option<i32> {
-        loop {
-            match self.link.hear()? {
-                ToSupervisor::Serve(ticket) => {
-                    let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
-                        quiet.lifted(|| serve_nested(ticket.redeem(), self))
-                    });
-                    self.link.tell(ToWorker::Served(status));
-                }
-                ToSupervisor::Decide(ticket) => {
-                    let request = ticket.redeem();
-                    // What a provider keeps with the thread (mod_lua), the worker must not share.
-                    let thread_before = request.set_connection_thread(self.home);
-                    let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
-                        quiet.lifted(|| crate::decide::decide(request))
-                    });
-                    request.set_connection_thread(thread_before);
-                    self.link.tell(ToWorker::Served(status));
-                }
-                ToSupervisor::Call(call) => {
-                    let carry = || match &self.origin {
-                        None => call.run(),
-                        Some(origin) => origin.call(call),
-                    };
-                    let result = boundary::guard(filter::FAILED, || quiet.lifted(carry));
-                    self.link.tell(ToWorker::Returned(result));
-                }
-                ToSupervisor::Returned(result) => return Some(result),
+        self.link.attend(|question| self.answer(question, quiet))
+    }
+
+    fn answer(self: &Arc<Job>, question: Question, quiet: &Quiet) -> Answer {
+        match question {
+            Question::Serve(ticket) => {
+                let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
+                    quiet.lifted(|| serve_nested(ticket.redeem(), self))
+                });
+                Answer::Served(status)
+            }
+            Question::Decide(ticket) => {
+                let request = ticket.redeem();
+                // What a provider keeps with the thread (mod_lua), the worker must not share.
+                let thread_before = request.set_connection_thread(self.home);
+                let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
+                    quiet.lifted(|| crate::decide::decide(request))
+                });
+                request.set_connection_thread(thread_before);
+                Answer::Served(status)
+            }
+            Question::Call(call) => {
+                let carry = || match &self.origin {
+                    None => call.run(),
+                    Some(origin) => origin.call(call),
+                };
+                Answer::Returned(boundary::guard(filter::FAILED, || quiet.lifted(carry)))
             }
         }
     }
@@ -175,26 +175,19 @@ impl Job {
     /// Supervisor: has the waiting worker call a filter of its request.
     fn call(self: &Arc<Job>, call: Call) -> i32 {
         let quiet = Quiet::new();
-        self.link.tell(ToWorker::Call(call));
-        self.attend(&quiet).unwrap_or(filter::FAILED)
+        self.link.call(call, |question| self.answer(question, &quiet)).unwrap_or(filter::FAILED)
     }
 
     /// Worker: asks the supervisor, and makes the calls it wants made meanwhile.
-    fn ask(&self, mut question: ToSupervisor) -> ToWorker {
+    fn ask(&self, question: Question) -> Answer {
         let quiet = Quiet::new();
-        loop {
-            match self.link.exchange(question) {
-                ToWorker::Call(call) => {
-                    php::measure_worker();
-                    question = ToSupervisor::Returned(quiet.lifted(|| call.run()));
-                }
-                answer => {
-                    // Another worker may have run PHP since.
-                    php::measure_worker();
-                    return answer;
-                }
-            }
-        }
+        let answer = self.link.ask(question, |call| {
+            php::measure_worker();
+            quiet.lifted(|| call.run())
+        });
+        // Another worker may have run PHP since.
+        php::measure_worker();
+        answer
     }
 }
 
@@ -270,9 +263,9 @@ impl Carrier for Crossing {
         match (&here, &self.origin) {
             // The subrequest's own worker: its supervisor takes the call on.
             (Some(job), origin) if same(job.origin.as_ref(), origin.as_ref()) => {
-                match job.ask(ToSupervisor::Call(call)) {
-                    ToWorker::Returned(result) => result,
-                    ToWorker::Served(_) | ToWorker::Call(_) => filter::FAILED,
+                match job.ask(Question::Call(call)) {
+                    Answer::Returned(result) => result,
+                    Answer::Served(_) => filter::FAILED,
                 }
             }
             // Back on the parent's own thread: the subrequest is over, and ends its stream.

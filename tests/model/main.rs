@@ -1,0 +1,252 @@
+//! `src/worker/link.rs` itself, under a model checker: loom runs each scenario in every order in which its threads
+//! can come by the lock, the condition variable and the requests, and fails where two threads have a request at
+//! once without an order between them, or where all wait.
+//!
+//! The rest of the module is played: a request is a cell, a nested request's filters end in a call of the parent's,
+//! as in `worker`.
+
+#[path = "../../src/worker/link.rs"]
+mod link;
+
+// What link.rs finds beside itself, and at the crate's root, in the module.
+use loom::sync;
+mod httpd {
+    pub mod filter {
+        pub struct Call(pub i32);
+    }
+    pub mod request {
+        pub struct Ticket(pub crate::Errand);
+    }
+    pub mod status {
+        #[derive(Debug)]
+        pub struct Status(pub i32);
+    }
+}
+
+use httpd::filter::Call;
+use httpd::request::Ticket;
+use httpd::status::Status;
+use link::{Answer, Link, Question};
+use loom::cell::UnsafeCell;
+use loom::thread;
+use std::sync::Arc;
+
+/// A request that a worker's handler starts.
+#[derive(Clone, Copy)]
+enum Errand {
+    /// A decision, or a request that the supervisor serves itself.
+    Here,
+    /// One for a worker of its own, whose handler takes these steps.
+    Elsewhere(&'static [Step]),
+}
+
+/// What a handler does, touching its request before and after.
+#[derive(Clone, Copy)]
+enum Step {
+    Serve(Errand),
+    Decide,
+    /// A subrequest's output, for the parent's filters, which themselves start this.
+    Pass(Option<Errand>),
+    /// Ends the thread here and now.
+    Exit,
+}
+
+/// What the workers of one page share: the page's request, and all that hangs on it.
+struct Job {
+    link: Link,
+    request: Arc<UnsafeCell<u32>>,
+    origin: Option<Arc<Job>>,
+    /// What the parent's filter starts when it is called.
+    filter: UnsafeCell<Option<Errand>>,
+}
+
+// SAFETY: what is to be shown; loom fails where two threads are at a cell at once.
+unsafe impl Send for Job {}
+// SAFETY: as above.
+unsafe impl Sync for Job {}
+
+/// As in `worker`: its drop is the thread's end.
+struct Kept(Arc<Job>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.link.end();
+    }
+}
+
+const CALL: i32 = 5;
+
+impl Job {
+    /// Nobody else may be at it: loom sees to that.
+    fn touch(&self) {
+        self.request.with_mut(|request| {
+            // SAFETY: as above.
+            unsafe { *request += 1 }
+        });
+    }
+
+    /// The worker's handler.
+    fn run(self: &Arc<Job>, steps: &[Step]) {
+        for step in steps {
+            self.touch();
+            match *step {
+                Step::Serve(errand) => self.served(Question::Serve(Ticket(errand))),
+                Step::Decide => self.served(Question::Decide(Ticket(Errand::Here))),
+                Step::Pass(filter) => {
+                    if let Some(origin) = &self.origin {
+                        // SAFETY: as above.
+                        origin.filter.with_mut(|place| unsafe { *place = filter });
+                    }
+                    match self.ask(Question::Call(Call(CALL))) {
+                        Answer::Returned(result) => assert_eq!(result, CALL + 1),
+                        Answer::Served(_) => panic!("a call is answered by its result"),
+                    }
+                }
+                Step::Exit => return,
+            }
+            self.touch();
+        }
+        self.touch();
+    }
+
+    fn served(self: &Arc<Job>, question: Question) {
+        match self.ask(question) {
+            Answer::Served(status) => assert_eq!(status.0, 0),
+            Answer::Returned(_) => panic!("a request is answered by its status"),
+        }
+    }
+
+    fn ask(self: &Arc<Job>, question: Question) -> Answer {
+        self.link.ask(question, |call| self.make(&call))
+    }
+
+    /// The worker's filter, called by what its subrequest sends.
+    fn make(self: &Arc<Job>, call: &Call) -> i32 {
+        self.touch();
+        // SAFETY: as above.
+        if let Some(errand) = self.filter.with_mut(|place| unsafe { (*place).take() }) {
+            self.served(Question::Serve(Ticket(errand)));
+        }
+        self.touch();
+        call.0 + 1
+    }
+
+    /// The supervisor's side of a question.
+    fn answer(self: &Arc<Job>, question: Question) -> Answer {
+        self.touch();
+        let answer = match question {
+            Question::Serve(Ticket(Errand::Elsewhere(steps))) => {
+                enter(&self.request, steps, Some(Arc::clone(self)));
+                Answer::Served(Status(0))
+            }
+            Question::Serve(Ticket(Errand::Here)) | Question::Decide(_) => Answer::Served(Status(0)),
+            Question::Call(call) => Answer::Returned(match &self.origin {
+                None => call.0 + 1,
+                Some(origin) => origin.link.call(call, |question| origin.answer(question)).unwrap_or(-1),
+            }),
+        };
+        self.touch();
+        answer
+    }
+}
+
+/// Serves a request on a worker that takes these steps. One request for all of a page: a subrequest and its parent
+/// share pools and connection, so nobody may touch the one while another has the other.
+fn enter(request: &Arc<UnsafeCell<u32>>, steps: &'static [Step], origin: Option<Arc<Job>>) -> Arc<Job> {
+    let job = Arc::new(Job {
+        link: Link::new(),
+        request: Arc::clone(request),
+        origin,
+        filter: UnsafeCell::new(None),
+    });
+    job.touch();
+    let worker = thread::spawn({
+        let kept = Kept(Arc::clone(&job));
+        move || kept.0.run(steps)
+    });
+    while job.link.attend(|question| job.answer(question)).is_some() {}
+    // Before the worker is joined: its last word alone gives the request back.
+    job.touch();
+    worker.join().unwrap();
+    job
+}
+
+/// Serves a page whose worker takes these steps, in all orders.
+fn page(steps: &'static [Step]) {
+    check(steps, None);
+}
+
+/// As `page`, in all orders in which no more than four times a thread is stopped that could go on: with three threads
+/// and several messages, all orders are more than there is time for.
+fn long_page(steps: &'static [Step]) {
+    check(steps, Some(4));
+}
+
+fn check(steps: &'static [Step], preemptions: Option<usize>) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = preemptions;
+    model.check(move || {
+        let request = Arc::new(UnsafeCell::new(0));
+        let job = enter(&request, steps, None);
+        job.touch();
+    });
+}
+
+#[test]
+fn a_worker_serves_its_request() {
+    page(&[]);
+}
+
+#[test]
+fn a_worker_that_ends_at_once_gives_its_request_back() {
+    page(&[Step::Exit]);
+}
+
+#[test]
+fn a_worker_has_its_nested_requests_decided_and_served_by_the_supervisor() {
+    page(&[Step::Decide, Step::Serve(Errand::Here)]);
+}
+
+#[test]
+fn a_worker_that_ends_after_an_answer_gives_its_request_back() {
+    page(&[Step::Decide, Step::Exit]);
+}
+
+#[test]
+fn a_nested_request_has_a_worker_of_its_own() {
+    page(&[Step::Serve(Errand::Elsewhere(&[]))]);
+}
+
+#[test]
+fn a_nested_worker_that_ends_gives_the_request_back_to_the_one_that_waits() {
+    page(&[Step::Serve(Errand::Elsewhere(&[Step::Exit])), Step::Exit]);
+}
+
+#[test]
+fn a_nested_request_sends_through_its_parents_filters() {
+    long_page(&[Step::Serve(Errand::Elsewhere(&[Step::Pass(None)]))]);
+}
+
+#[test]
+fn a_nested_request_sends_and_its_worker_ends() {
+    long_page(&[Step::Serve(Errand::Elsewhere(&[Step::Pass(None), Step::Exit]))]);
+}
+
+#[test]
+fn a_parents_filter_starts_requests_of_its_own() {
+    long_page(&[Step::Serve(Errand::Elsewhere(&[Step::Pass(Some(Errand::Here))]))]);
+}
+
+#[test]
+fn a_request_nested_twice_sends_through_both_filters() {
+    long_page(&[Step::Serve(Errand::Elsewhere(&[Step::Serve(Errand::Elsewhere(&[Step::Pass(None)]))]))]);
+}
+
+#[test]
+fn a_call_to_a_worker_that_has_ended_is_over_at_once() {
+    loom::model(|| {
+        let request = Arc::new(UnsafeCell::new(0));
+        let job = enter(&request, &[], None);
+        assert_eq!(job.link.call(Call(CALL), |_| unreachable!("it says no more")), None);
+    });
+}

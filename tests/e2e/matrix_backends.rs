@@ -97,6 +97,12 @@ fn each_way_is_the_workers(mpm: Mpm) {
     let backend = Backend::start();
     let pools = [Fpm::start("fpm1", "s0:c1"), Fpm::start("fpm2", "s0:c2")];
     let httpd = Httpd::start(&site, mpm, MODULES, &configuration(mpm, &backend, &[&pools[0], &pools[1]]));
+    // Who may connect to nothing does not get there by a connection that the server may have left.
+    for way in ["tcp", "unix"] {
+        let [open, denied] =
+            ["open", "denied"].map(|place| httpd.get(&format!("/{place}/{way}"), None).status);
+        assert_eq!((open, denied), (200, 503), "{mpm:?} {way}");
+    }
     let mut connections = Vec::new();
     // Twice: the first time leaves its connections behind, if any are left.
     for _ in 0..2 {

@@ -1,6 +1,6 @@
 //! Servers that httpd sends requests on to, each as a unit of systemd's.
 
-use super::httpd::{Turn, run_folder, turn};
+use super::httpd::{Turn, run_folder, turn, unix_user};
 use super::{outcome, run, wait_for};
 use std::fs;
 use std::net::TcpStream;
@@ -120,8 +120,9 @@ impl Fpm {
         let socket = format!("{folder}/{name}.sock");
         let _ = fs::remove_file(&socket);
         let file = format!("{folder}/{name}.conf");
+        let user = unix_user();
         let text = format!(
-            "[global]\nerror_log = /dev/null\n[{name}]\nuser = www-data\ngroup = www-data\nlisten = {socket}\n\
+            "[global]\nerror_log = /dev/null\n[{name}]\nuser = {user}\ngroup = {user}\nlisten = {socket}\n\
              listen.mode = 0666\npm = static\npm.max_children = 1\n"
         );
         fs::write(&file, text).unwrap();

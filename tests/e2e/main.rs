@@ -17,6 +17,7 @@ mod http2;
 mod load;
 mod loaded_policy;
 mod mapping;
+mod matrix;
 mod migration;
 mod nested;
 mod peer;

@@ -278,6 +278,7 @@ fn start(site: &Site, mpm: Mpm) -> Httpd {
         files::CONFIGURATION,
         handlers::CONFIGURATION,
         bodies::CONFIGURATION,
+        breaks::CONFIGURATION,
         clients::CONFIGURATION,
         certificates::CONFIGURATION,
     ]
@@ -294,7 +295,7 @@ fn start(site: &Site, mpm: Mpm) -> Httpd {
 
 fn every_way_is_confined(mpm: Mpm) {
     let site = site(mpm);
-    let httpd = start(&site, mpm);
+    let _httpd = start(&site, mpm);
     let mut rows = files::rows();
     rows.extend(handlers::rows());
     rows.extend(errors::rows());
@@ -310,8 +311,8 @@ fn every_way_is_confined(mpm: Mpm) {
     breaks::break_off_as_without_the_module();
     files::two_gigabytes(mpm);
     errors::of_a_request_that_is_none();
-    dav::files_have_their_makers_category(&site, &httpd);
-    clients::that_stall_or_vanish_leave_nothing_confined_behind(&httpd);
+    dav::files_have_their_makers_category(&site);
+    clients::that_stall_or_vanish_leave_nothing_confined_behind();
     certificates::choose_the_context(&site);
 }
 

@@ -102,11 +102,8 @@ pub fn rows() -> Vec<Row> {
 
 /// A file of more than 31 bits of bytes, whole.
 pub fn two_gigabytes(mpm: Mpm) {
-    for way in SENT {
-        let url = format!("http://127.0.0.1/own/{way}-big.bin");
-        let start = std::time::Instant::now();
-        let told = run("curl", &["-s", "-o", "/dev/null", "-w", "%{http_code} %{size_download}", &url]);
-        eprintln!("{mpm:?} {way} {:?}", start.elapsed());
-        assert_eq!(told, format!("200 {}", FAR + 5), "{mpm:?} {way}");
-    }
+    let way = if mpm == Mpm::Event { "send" } else { "read" };
+    let url = format!("http://127.0.0.1/own/{way}-big.bin");
+    let told = run("curl", &["-s", "-o", "/dev/null", "-w", "%{http_code} %{size_download}", &url]);
+    assert_eq!(told, format!("200 {}", FAR + 5), "{mpm:?}");
 }

@@ -18,6 +18,7 @@ mod injected;
 mod load;
 mod loaded_policy;
 mod mapping;
+mod matrix;
 mod matrix_backends;
 mod matrix_caches;
 mod matrix_interpreters;

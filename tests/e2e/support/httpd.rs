@@ -86,6 +86,19 @@ pub fn php_module() -> PathBuf {
     php.unwrap_or_else(|| panic!("there is no mod_php in {folder}"))
 }
 
+/// A folder for mod_dav's lock database, labelled as the distribution's own is.
+pub fn dav_lock_folder() -> &'static str {
+    let (folder, label) = if layout().0.ends_with("apache2") {
+        ("/run/lock/test-dav", "httpd_lock_t")
+    } else {
+        ("/var/lib/test-dav", "httpd_var_lib_t")
+    };
+    fs::create_dir_all(folder).unwrap();
+    run("chown", &[unix_user(), folder]);
+    run("chcon", &["-t", label, folder]);
+    folder
+}
+
 /// Where logs lie, with the label of such.
 pub fn log_folder() -> &'static Path {
     Path::new(if layout().0.ends_with("apache2") { "/var/log/apache2" } else { "/var/log/httpd" })

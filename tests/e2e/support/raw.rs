@@ -81,6 +81,13 @@ impl Connection {
         }
     }
 
+    /// The next bytes, this many.
+    pub fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// All that comes until httpd closes the connection.
     pub fn rest(&mut self) -> io::Result<String> {
         let mut bytes = Vec::new();
@@ -93,4 +100,11 @@ impl Connection {
         self.send(&request(path, user, ""))?;
         self.receive()
     }
+}
+
+/// Sends a request on a connection of its own, and gives all that comes until httpd closes it.
+pub fn exchange(text: &str) -> io::Result<String> {
+    let mut connection = Connection::open()?;
+    connection.send(text)?;
+    connection.rest()
 }

@@ -310,7 +310,7 @@ fn every_way_is_confined(mpm: Mpm) {
     assert!(faults.is_empty(), "{mpm:?}: {} of {} rows\n{}", faults.len(), rows.len(), faults.join("\n"));
     breaks::break_off_as_without_the_module();
     files::two_gigabytes(mpm);
-    errors::of_a_request_that_is_none();
+    errors::are_in_their_own_places_context();
     dav::files_have_their_makers_category(&site);
     clients::that_stall_or_vanish_leave_nothing_confined_behind();
     certificates::choose_the_context(&site);

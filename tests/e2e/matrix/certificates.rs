@@ -1,4 +1,5 @@
-//! TLS with client certificates, asked for at once, by renegotiation (TLS 1.2), and after the handshake (TLS 1.3).
+//! TLS with client certificates, asked for at once, by renegotiation (TLS 1.2), and after the handshake (TLS 1.3):
+//! the certificate's user is mapped (`SSLUserName`), or the certificate itself (`SELinuxDomain … expr`).
 
 use super::{HIS, OWN, STAFF};
 use crate::support::{Site, outcome, run};

@@ -16,13 +16,16 @@ pub fn prepare(site: &Site) {
     }
 }
 
+/// Method, path in the folder, header lines and body.
+type Request = (&'static str, &'static str, &'static str, &'static str);
+
 const LOCK: &str = "<?xml version=\"1.0\"?><D:lockinfo xmlns:D=\"DAV:\"><D:lockscope><D:exclusive/></D:lockscope>\
                     <D:locktype><D:write/></D:locktype></D:lockinfo>";
 const PATCH: &str = "<?xml version=\"1.0\"?><D:propertyupdate xmlns:D=\"DAV:\" xmlns:X=\"urn:x\"><D:set><D:prop>\
                      <X:whose>own's</X:whose></D:prop></D:set></D:propertyupdate>";
 
 /// Sends a request to a folder of a place; gives status and text. `TO` is the folder's address, `TOKEN` the lock's.
-fn send(place: &str, folder: &str, token: &str, request: (&str, &str, &str, &str)) -> (u16, String) {
+fn send(place: &str, folder: &str, token: &str, request: Request) -> (u16, String) {
     let (method, path, headers, body) = request;
     let address = format!("/{place}/dav-{folder}");
     let headers = headers.replace("TO", &format!("http://localhost{address}")).replace("LOCK", token);
@@ -36,7 +39,7 @@ fn send(place: &str, folder: &str, token: &str, request: (&str, &str, &str, &str
 }
 
 /// What a user does, and what httpd answers.
-const STEPS: &[((&str, &str, &str, &str), u16)] = &[
+const STEPS: &[(Request, u16)] = &[
     (("PUT", "file.txt", "", "own's first"), 201),
     (("PUT", "file.txt", "", "own's second"), 204),
     (("GET", "file.txt", "", ""), 200),
@@ -57,7 +60,7 @@ const STEPS: &[((&str, &str, &str, &str), u16)] = &[
 ];
 
 /// What others try with what is own's.
-const ATTEMPTS: &[(&str, &str, &str, &str)] = &[
+const ATTEMPTS: &[Request] = &[
     ("GET", "file.txt", "", ""),
     ("PUT", "file.txt", "", "other's"),
     ("DELETE", "file.txt", "", ""),

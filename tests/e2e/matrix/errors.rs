@@ -1,6 +1,6 @@
 //! Error documents: a local one, in its own place's context, a text, and an external one.
 
-use super::{Row, STAFF, Witness, at, row};
+use super::{Row, STAFF, Witness, ask, at, row};
 use crate::support::{Site, raw};
 
 const STATUSES: [u16; 8] = [400, 401, 403, 404, 405, 413, 500, 503];
@@ -46,8 +46,12 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-/// httpd's own refusal, before there is a place.
-pub fn of_a_request_that_is_none() {
+/// A local document is served in its own place's context, also after httpd's own refusal, before there is a place.
+pub fn are_in_their_own_places_context() {
+    for status in STATUSES {
+        let reply = ask(&format!("GET /@/local/fail.lua?{status}"), "own");
+        assert!(reply.status == status && reply.text.ends_with(STAFF), "{reply:?}");
+    }
     for request in
         ["GET /own/own.txt HTTP/1.1\r\n\r\n", "GET /own/own.txt HTTP/1.1\r\nHost: local host\r\n\r\n"]
     {

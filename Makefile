@@ -5,6 +5,7 @@
 #   make demo       shows who may do what, in a virtual machine that enforces SELinux
 #   make test       all tests
 #   make fuzz       fuzzes what reads maps, group files, specs and contexts (MINUTES=10)
+#   make valgrind   memcheck and helgrind over a short run of httpd, in the virtual machine
 #   make vm         a shell in that virtual machine
 #   make clean
 
@@ -19,7 +20,7 @@ TOOL := target/release/selinux-map
 # The tool's man pages and its bash completion, which it writes itself.
 TOOL_DOC := target/selinux-map
 
-.PHONY: all build install demo test fuzz vm packages clean
+.PHONY: all build install demo test fuzz valgrind vm packages clean
 
 all: build
 
@@ -51,6 +52,9 @@ test: packages
 
 fuzz: packages
 	@tests/fuzz/run $$((60 * $(MINUTES)))
+
+valgrind: packages
+	@tests/valgrind/run
 
 vm: packages
 	@tests/vm/boot && tests/vm/ssh; tests/vm/stop

@@ -39,7 +39,8 @@ const SOURCE: *const c_char = c"mod_selinux".as_ptr();
 /// Writes one message about the server.
 pub fn server(level: Level, text: &str) {
     let text = c_text(text);
-    // SAFETY: format and argument agree; httpd logs to the main server's log where no server is given.
+    // SAFETY: format and argument agree; where no server is given, httpd logs to the process's error stream, which is
+    // the main server's log once that is open (`log_error_core`).
     unsafe {
         ffi::ap_log_error_(
             SOURCE,

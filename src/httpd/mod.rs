@@ -52,7 +52,7 @@ pub fn is_defined(name: &std::ffi::CStr) -> bool {
 
 /// The `ThreadStackSize` in force, in bytes; `None` where the system's default is.
 pub fn thread_stack_size() -> Option<usize> {
-    // SAFETY: core.c writes this global while the configuration is read, and nobody later.
+    // SAFETY: httpd writes this global while the configuration is read (`ap_mpm_set_thread_stacksize`), never later.
     let bytes = unsafe { ffi::ap_thread_stacksize };
     (bytes != 0).then_some(bytes)
 }

@@ -51,19 +51,27 @@ enum Step {
     Exit,
 }
 
+/// What one thread at a time may be at.
+struct Lent<T>(UnsafeCell<T>);
+
+// SAFETY: what is to be shown; loom fails where two threads are at it at once, or one after the other without an order.
+unsafe impl<T: Send> Sync for Lent<T> {}
+
+impl<T> Lent<T> {
+    fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: as above.
+        self.0.with_mut(|value| body(unsafe { &mut *value }))
+    }
+}
+
 /// What the workers of one page share: the page's request, and all that hangs on it.
 struct Job {
     link: Link,
-    request: Arc<UnsafeCell<u32>>,
+    request: Arc<Lent<u32>>,
     origin: Option<Arc<Job>>,
     /// What the parent's filter starts when it is called.
-    filter: UnsafeCell<Option<Errand>>,
+    filter: Lent<Option<Errand>>,
 }
-
-// SAFETY: what is to be shown; loom fails where two threads are at a cell at once.
-unsafe impl Send for Job {}
-// SAFETY: as above.
-unsafe impl Sync for Job {}
 
 /// As in `worker`: its drop is the thread's end.
 struct Kept(Arc<Job>);
@@ -79,10 +87,7 @@ const CALL: i32 = 5;
 impl Job {
     /// Nobody else may be at it: loom sees to that.
     fn touch(&self) {
-        self.request.with_mut(|request| {
-            // SAFETY: as above.
-            unsafe { *request += 1 }
-        });
+        self.request.with(|touched| *touched += 1);
     }
 
     /// The worker's handler.
@@ -94,8 +99,7 @@ impl Job {
                 Step::Decide => self.served(Question::Decide(Ticket(Errand::Here))),
                 Step::Pass(filter) => {
                     if let Some(origin) = &self.origin {
-                        // SAFETY: as above.
-                        origin.filter.with_mut(|place| unsafe { *place = filter });
+                        origin.filter.with(|place| *place = filter);
                     }
                     match self.ask(Question::Call(Call(CALL))) {
                         Answer::Returned(result) => assert_eq!(result, CALL + 1),
@@ -123,8 +127,7 @@ impl Job {
     /// The worker's filter, called by what its subrequest sends.
     fn make(self: &Arc<Job>, call: &Call) -> i32 {
         self.touch();
-        // SAFETY: as above.
-        if let Some(errand) = self.filter.with_mut(|place| unsafe { (*place).take() }) {
+        if let Some(errand) = self.filter.with(Option::take) {
             self.served(Question::Serve(Ticket(errand)));
         }
         self.touch();
@@ -139,7 +142,10 @@ impl Job {
                 enter(&self.request, steps, Some(Arc::clone(self)));
                 Answer::Served(Status(0))
             }
-            Question::Serve(Ticket(Errand::Here)) | Question::Decide(_) => Answer::Served(Status(0)),
+            Question::Serve(Ticket(Errand::Here)) | Question::Decide(Ticket(Errand::Here)) => {
+                Answer::Served(Status(0))
+            }
+            Question::Decide(Ticket(Errand::Elsewhere(_))) => unreachable!("nothing is served to decide"),
             Question::Call(call) => Answer::Returned(match &self.origin {
                 None => call.0 + 1,
                 Some(origin) => origin.link.call(call, |question| origin.answer(question)).unwrap_or(-1),
@@ -152,12 +158,12 @@ impl Job {
 
 /// Serves a request on a worker that takes these steps. One request for all of a page: a subrequest and its parent
 /// share pools and connection, so nobody may touch the one while another has the other.
-fn enter(request: &Arc<UnsafeCell<u32>>, steps: &'static [Step], origin: Option<Arc<Job>>) -> Arc<Job> {
+fn enter(request: &Arc<Lent<u32>>, steps: &'static [Step], origin: Option<Arc<Job>>) -> Arc<Job> {
     let job = Arc::new(Job {
         link: Link::new(),
         request: Arc::clone(request),
         origin,
-        filter: UnsafeCell::new(None),
+        filter: Lent(UnsafeCell::new(None)),
     });
     job.touch();
     let worker = thread::spawn({
@@ -186,7 +192,7 @@ fn check(steps: &'static [Step], preemptions: Option<usize>) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = preemptions;
     model.check(move || {
-        let request = Arc::new(UnsafeCell::new(0));
+        let request = Arc::new(Lent(UnsafeCell::new(0)));
         let job = enter(&request, steps, None);
         job.touch();
     });
@@ -245,7 +251,7 @@ fn a_request_nested_twice_sends_through_both_filters() {
 #[test]
 fn a_call_to_a_worker_that_has_ended_is_over_at_once() {
     loom::model(|| {
-        let request = Arc::new(UnsafeCell::new(0));
+        let request = Arc::new(Lent(UnsafeCell::new(0)));
         let job = enter(&request, &[], None);
         assert_eq!(job.link.call(Call(CALL), |_| unreachable!("it says no more")), None);
     });

@@ -252,6 +252,15 @@ def no_domain_reads_secrets(p):
             yield words(found)
 
 
+def no_domain_reaches_published_maps(p):
+    """Who writes a map gives out contexts; who reads one learns who has which."""
+    if "mod_selinux_run_t" not in p.types:
+        yield "mod_selinux_run_t is no type"
+    for found in p.allowed():
+        if found[1] == "mod_selinux_run_t":
+            yield words(found)
+
+
 def nothing_is_both_written_and_executed(p):
     executed = {(f[0], f[1]): f for f in p.allowed({"file"}, EXECUTE)}
     for found in p.allowed({"file", "dir"}, WRITE | {"add_name"}):
@@ -363,6 +372,7 @@ PROPERTIES = [
     no_domain_traces,
     no_domain_signals,
     no_domain_reads_secrets,
+    no_domain_reaches_published_maps,
     nothing_is_both_written_and_executed,
     no_domain_has_executable_memory,
     no_domain_relabels_or_mounts,

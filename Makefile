@@ -15,10 +15,11 @@ BINDIR ?= /usr/bin
 MANDIR ?= /usr/share/man
 COMPLETIONDIR ?= /usr/share/bash-completion/completions
 MINUTES ?= 10
-MODULE := target/release/libmod_selinux.so
-TOOL := target/release/selinux-map
+CARGO_TARGET_DIR ?= target
+MODULE := $(CARGO_TARGET_DIR)/release/libmod_selinux.so
+TOOL := $(CARGO_TARGET_DIR)/release/selinux-map
 # The tool's man pages and its bash completion, which it writes itself.
-TOOL_DOC := target/selinux-map
+TOOL_DOC := $(CARGO_TARGET_DIR)/selinux-map
 
 .PHONY: all build install demo test fuzz valgrind vm packages clean
 

@@ -19,24 +19,30 @@ fn sources(folder: &Path) -> String {
     texts.collect()
 }
 
-fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README")
+fn project(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("the project has the file")
 }
 
 #[test]
 fn every_message_code_is_explained() {
     let used = codes(&sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
     assert!(used.contains("SEL0104"), "codes are found: {used:?}");
-    assert_eq!(used, codes(&readme()));
+    assert_eq!(used, codes(&project("README.md")));
 }
 
 #[test]
-fn every_directive_is_in_the_table() {
-    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/directives.rs")).unwrap();
+fn every_directive_is_in_the_table_and_in_the_reference() {
+    let (source, table, reference) =
+        (project("src/directives.rs"), project("README.md"), project("docs/directives.md"));
     let names: Vec<_> =
         source.split("c\"SELinux").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert_eq!(names.len(), 10, "{names:?}");
     for name in names {
-        assert!(readme().contains(&format!("\n| `SELinux{name}`")), "SELinux{name} has no row");
+        assert!(table.contains(&format!("\n| `SELinux{name}`")), "SELinux{name} has no row");
+        let section = reference.split("\n## ").find(|text| text.starts_with(&format!("SELinux{name}\n")));
+        let section = section.unwrap_or_else(|| panic!("SELinux{name} has no section"));
+        for part in ["description", "syntax", "default", "context", "compatibility"] {
+            assert!(section.contains(&format!("\n| {part} | ")), "SELinux{name} lacks its {part}");
+        }
     }
 }

@@ -9,6 +9,7 @@ mod support;
 mod attacks;
 mod changes;
 mod directives;
+mod documents;
 mod dump;
 mod explain;
 mod faults;

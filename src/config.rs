@@ -170,29 +170,47 @@ pub struct Section {
     pub explain: Option<&'static Vec<Network>>,
     /// `SELinuxDomainPeer`.
     pub peer: Option<Peer>,
+    /// Whether it could not be made (SEL0001).
+    pub is_broken: bool,
 }
 
 impl Section {
     /// Whether requests here may have to leave the server context.
     pub fn confines(&self) -> bool {
-        self.rules.is_some() || self.peer == Some(Peer::Range)
+        self.is_broken || self.rules.is_some() || self.peer == Some(Peer::Range)
     }
+
+    const UNSET: Section = Section {
+        rules: None,
+        group_file: None,
+        settings: None,
+        unmapped: None,
+        allow_caches: None,
+        explain: None,
+        peer: None,
+        is_broken: false,
+    };
 }
+
+static BROKEN: Section = Section { is_broken: true, ..Section::UNSET };
 
 impl Configuration for Section {
     fn unset() -> Section {
-        Section {
-            rules: None,
-            group_file: None,
-            settings: None,
-            unmapped: None,
-            allow_caches: None,
-            explain: None,
-            peer: None,
-        }
+        Section::UNSET
+    }
+
+    fn broken() -> &'static Section {
+        &BROKEN
+    }
+
+    fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     fn merged_into(&self, outer: &Section, keeper: Keeper<'_>) -> Section {
+        if self.is_broken || outer.is_broken {
+            return BROKEN;
+        }
         let rules = match (self.rules, outer.rules) {
             (Some(inner), Some(outer)) => Some(keeper.put(Chain::then(inner, outer))),
             (inner, outer) => inner.or(outer),
@@ -205,6 +223,7 @@ impl Configuration for Section {
             allow_caches: self.allow_caches.or(outer.allow_caches),
             explain: self.explain.or(outer.explain),
             peer: self.peer.or(outer.peer),
+            is_broken: false,
         }
     }
 }

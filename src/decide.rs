@@ -162,6 +162,9 @@ fn told(decision: &Decision<Target>) -> String {
 /// The decision made for the request where it is now.
 pub fn decision(request: Request<'_>) -> Result<&Decision<Target>, &'static str> {
     let section = request.configuration::<Section>();
+    if section.is_broken {
+        return Err("SEL0001: refused: what is configured here could not be made out");
+    }
     if !section.confines() {
         return Ok(&Decision::Keep);
     }

@@ -2,7 +2,7 @@
 
 use crate::aims::Faults;
 use crate::config::{Section, Settings};
-use crate::httpd::directive::{self, Keeper};
+use crate::httpd::directive::Keeper;
 use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
@@ -16,6 +16,7 @@ use crate::policy::{Decision, Why};
 use crate::{decide, dump, elsewhere, start, worker};
 use std::ffi::CString;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// When the configuration is read: under `httpd -t`, nothing else comes.
 pub struct CheckConfig;
@@ -77,7 +78,9 @@ impl StartHook for PostConfig {
         start::unlabel_sockets();
         let settings = settings(configuration);
         // Every request finds the settings, also where no rules stand.
-        directive::for_each_server(server, |section: &mut Section| section.settings = Some(settings));
+        if !scopes::for_each_server(server, |section: &mut Section| section.settings = Some(settings)) {
+            return report(Err(vec!["SEL0001: a server's configuration could not be made".to_owned()]));
+        }
         let started = start::start(settings, server);
         // The first pass's result is thrown away, under `httpd -t` the only one.
         let serves = !on_first_pass() && !only_checks_configuration();
@@ -88,9 +91,12 @@ impl StartHook for PostConfig {
 /// When a child begins.
 pub struct ChildInit;
 
+/// Whether `ChildInit` has come to its end in this process.
+static CHILD_HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+
 impl ChildHook for ChildInit {
     fn run(main: Server<'_>) {
-        let section: &Section = directive::server_section(main);
+        let section: &Section = scopes::server_section(main);
         if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
             maps.become_reader();
             maps.refresh();
@@ -101,6 +107,7 @@ impl ChildHook for ChildInit {
             // for that.
             start::mapped_back_ends(main).iter_mut().for_each(BackEnd::keep_no_connections);
         }
+        CHILD_HAS_BEGUN.store(true, Ordering::Relaxed);
     }
 }
 
@@ -183,6 +190,10 @@ pub fn serve(
 ) -> Status {
     match decide::decision(request) {
         Ok(Decision::Keep) => keep(),
+        Ok(Decision::Enter(_)) if !CHILD_HAS_BEGUN.load(Ordering::Relaxed) => {
+            let why = "SEL0001: refused: this child has not begun as it should";
+            refuse(request, Status::INTERNAL_SERVER_ERROR, why)
+        }
         Ok(Decision::Enter(target)) => match rewritten(request) {
             Some(uri) => {
                 request.internal_redirect(&uri);

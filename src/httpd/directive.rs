@@ -2,7 +2,6 @@
 
 use crate::ffi;
 use crate::httpd::boundary::guard;
-use crate::httpd::hook::Server;
 use crate::httpd::pool::Pool;
 use crate::httpd::provider::{Provider, ProviderError};
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -13,11 +12,15 @@ use std::ptr::null;
 /// What a module keeps for each section (`<Directory>`, a virtual host, …) and, merged, for the
 /// place of a request. It is copied into pools and never dropped: plain references and values. All
 /// threads that serve requests share it.
-pub trait Configuration: Copy + Send + Sync {
+pub trait Configuration: Copy + Send + Sync + 'static {
     /// Of a section in which no directive of the module stands.
     fn unset() -> Self;
     /// Of a place in both the section `outer` and, further in, `self`.
     fn merged_into(&self, outer: &Self, keeper: Keeper<'_>) -> Self;
+    /// Of a section, and all places in it, whose configuration could not be made: nobody is served there.
+    fn broken() -> &'static Self;
+    /// Whether it is such a one.
+    fn is_broken(&self) -> bool;
 }
 
 /// Keeps what a configuration refers to, in the configuration's own pool.
@@ -54,12 +57,17 @@ impl<'p> Keeper<'p> {
 
 /// The module's `create_dir_config`.
 pub unsafe extern "C" fn create<C: Configuration>(pool: *mut ffi::apr_pool_t, _: *mut c_char) -> *mut c_void {
-    // A panic here would leave httpd without a configuration: null, on which its use faults.
-    guard(std::ptr::null_mut(), || {
+    guard(broken::<C>(), || {
         // SAFETY: httpd passes the pool of the configuration or of the request.
         let pool = unsafe { Pool::from_ptr(pool) };
         std::ptr::from_ref(pool.put(C::unset())).cast_mut().cast()
     })
+}
+
+/// What stands for a configuration that could not be made. Not null: httpd takes that for none, and goes on with what
+/// other sections say (`ap_merge_per_dir_configs`). Nothing may write to it.
+fn broken<C: Configuration>() -> *mut c_void {
+    std::ptr::from_ref(C::broken()).cast_mut().cast()
 }
 
 /// The module's `merge_dir_config`.
@@ -68,7 +76,7 @@ pub unsafe extern "C" fn merge<C: Configuration>(
     outer: *mut c_void,
     inner: *mut c_void,
 ) -> *mut c_void {
-    guard(std::ptr::null_mut(), || {
+    guard(broken::<C>(), || {
         // SAFETY: as above; both come from `create` or from here, and live as long as the pool.
         unsafe {
             let pool = Pool::from_ptr(pool);
@@ -76,29 +84,6 @@ pub unsafe extern "C" fn merge<C: Configuration>(
             std::ptr::from_ref(pool.put(merged)).cast_mut().cast()
         }
     })
-}
-
-/// Gives each server's own configuration, which is outermost for all of its requests, to `body`.
-pub fn for_each_server<C: Configuration>(main: Server<'_>, mut body: impl FnMut(&mut C)) {
-    let mut next = main.as_ptr();
-    // SAFETY: null, or a server of the list, which lives as long as the configuration.
-    while let Some(server) = unsafe { next.as_ref() } {
-        // SAFETY: `create` or `merge` made the configuration, and in the start's one thread nobody else has it.
-        unsafe {
-            let slot = ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module::record());
-            body(&mut *slot.cast::<C>());
-        }
-        next = server.next;
-    }
-}
-
-/// A server's own configuration, once it has started.
-pub fn server_section<C: Configuration>(server: Server<'_>) -> &C {
-    // SAFETY: as above; after the start, nobody writes to it.
-    unsafe {
-        let slot = (*server.as_ptr()).lookup_defaults;
-        &*ffi::ap_get_module_config(slot, crate::httpd::module::record()).cast::<C>()
-    }
 }
 
 /// Where a directive may stand.
@@ -294,6 +279,10 @@ unsafe fn take<C: Configuration>(
     set: impl FnOnce(&Directive<'_>, &mut C, &CStr) -> Result<(), String>,
 ) -> *const c_char {
     guard(c"mod_selinux failed on this directive (the log says why)".as_ptr(), || {
+        // SAFETY: as `create` made it.
+        if !crate::httpd::module::is_registered() || unsafe { (*configuration.cast::<C>()).is_broken() } {
+            return c"mod_selinux failed before this directive (the log says why)".as_ptr();
+        }
         // SAFETY: the caller's word; the configuration is read by one thread, and nobody else has this section.
         let (directive, configuration, argument) = unsafe {
             (

@@ -122,19 +122,21 @@ unsafe extern "C" fn output<C: Carrier>(
     brigade: *mut ffi::apr_bucket_brigade,
 ) -> c_int {
     let mut brigade = brigade;
-    loop {
-        // SAFETY: httpd calls the filter that `insert` made, with its own context and a live brigade.
-        let (status, rest) = unsafe {
-            match read_some(brigade) {
-                Ok(rest) => (carry::<C>(filter, brigade, Kind::Pass), rest),
-                Err(status) => return status,
+    guard(FAILED, || {
+        loop {
+            // SAFETY: httpd calls the filter that `insert` made, with its own context and a live brigade.
+            let (status, rest) = unsafe {
+                match read_some(brigade) {
+                    Ok(rest) => (carry::<C>(filter, brigade, Kind::Pass), rest),
+                    Err(status) => return status,
+                }
+            };
+            match rest {
+                Some(rest) if status == ffi::APR_SUCCESS => brigade = rest,
+                _ => return status,
             }
-        };
-        match rest {
-            Some(rest) if status == ffi::APR_SUCCESS => brigade = rest,
-            _ => return status,
         }
-    }
+    })
 }
 
 /// How much of a response is carried at once, in bytes.
@@ -181,7 +183,7 @@ unsafe extern "C" fn input<C: Carrier>(
     bytes: ffi::apr_off_t,
 ) -> c_int {
     // SAFETY: as above.
-    unsafe { carry::<C>(filter, brigade, Kind::Get { mode, block, bytes }) }
+    guard(FAILED, || unsafe { carry::<C>(filter, brigade, Kind::Get { mode, block, bytes }) })
 }
 
 /// # Safety
@@ -192,9 +194,7 @@ unsafe fn carry<C: Carrier>(
     brigade: *mut ffi::apr_bucket_brigade,
     kind: Kind,
 ) -> c_int {
-    guard(FAILED, || {
-        // SAFETY: the caller's word.
-        let (carrier, next) = unsafe { (&*(*filter).ctx.cast::<C>(), (*filter).next) };
-        carrier.carry(Call { filter: next, brigade, kind })
-    })
+    // SAFETY: the caller's word.
+    let (carrier, next) = unsafe { (&*(*filter).ctx.cast::<C>(), (*filter).next) };
+    carrier.carry(Call { filter: next, brigade, kind })
 }

@@ -6,6 +6,8 @@
 
 pub mod boundary;
 pub mod directive;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod filter;
 pub mod hook;
 pub mod log;

@@ -5,6 +5,7 @@ use crate::httpd::boundary::guard;
 use crate::httpd::directive::{Configuration, Table, create, merge};
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A module's record, which httpd writes its number for the module into.
 #[repr(transparent)]
@@ -46,7 +47,18 @@ impl Module {
 }
 
 unsafe extern "C" fn register_hooks<H: Hooks>(_pool: *mut ffi::apr_pool_t) {
-    guard((), H::register);
+    let are_there = guard(false, || {
+        H::register();
+        true
+    });
+    REGISTERED.store(are_there, Ordering::Relaxed);
+}
+
+static REGISTERED: AtomicBool = AtomicBool::new(false);
+
+/// Whether httpd calls all of the module's hooks; without, no directive is taken.
+pub(super) fn is_registered() -> bool {
+    REGISTERED.load(Ordering::Relaxed)
 }
 
 unsafe extern "C" {

@@ -69,6 +69,37 @@ pub fn of_servers<C: Configuration>(main: Server<'_>) -> Vec<ServerScopes<'_, C>
         .collect()
 }
 
+/// Gives each server's own configuration, which is outermost for all of its requests, to `body`; `false` where one is
+/// broken.
+pub fn for_each_server<C: Configuration>(main: Server<'_>, mut body: impl FnMut(&mut C)) -> bool {
+    let mut next = main.as_ptr();
+    let mut are_whole = true;
+    // SAFETY: null, or a server of the list, which lives as long as the configuration.
+    while let Some(server) = unsafe { next.as_ref() } {
+        // SAFETY: `create` or `merge` made the configuration, and in the start's one thread nobody else has it.
+        unsafe {
+            let slot = ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module::record());
+            let slot = slot.cast::<C>();
+            if (*slot).is_broken() {
+                are_whole = false;
+            } else {
+                body(&mut *slot);
+            }
+        }
+        next = server.next;
+    }
+    are_whole
+}
+
+/// A server's own configuration, once it has started.
+pub fn server_section<C: Configuration>(server: Server<'_>) -> &C {
+    // SAFETY: as above; after the start, nobody writes to it.
+    unsafe {
+        let slot = (*server.as_ptr()).lookup_defaults;
+        &*ffi::ap_get_module_config(slot, crate::httpd::module::record()).cast::<C>()
+    }
+}
+
 fn title_of_server(server: &ffi::server_rec) -> String {
     let name = text(server.server_hostname);
     if server.is_virtual == 0 {

@@ -146,30 +146,35 @@ impl Job {
 
     fn answer(self: &Arc<Job>, question: Question, quiet: &Quiet) -> Answer {
         match question {
-            Question::Serve(ticket) => {
-                let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
-                    quiet.lifted(|| serve_nested(ticket.redeem(), self))
-                });
-                Answer::Served(status)
-            }
-            Question::Decide(ticket) => {
-                let request = ticket.redeem();
-                // What a provider keeps with the thread (mod_lua), the worker must not share.
-                let thread_before = request.set_connection_thread(self.home);
-                let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
-                    quiet.lifted(|| crate::decide::decide(request))
-                });
-                request.set_connection_thread(thread_before);
-                Answer::Served(status)
-            }
-            Question::Call(call) => {
-                let carry = || match &self.origin {
-                    None => call.run(),
-                    Some(origin) => origin.call(call),
-                };
-                Answer::Returned(boundary::guard(filter::FAILED, || quiet.lifted(carry)))
-            }
+            Question::Serve(ticket) => Answer::Served(self.serve(ticket, quiet)),
+            Question::Decide(ticket) => Answer::Served(self.decide(ticket, quiet)),
+            Question::Call(call) => Answer::Returned(self.take_on(call, quiet)),
         }
+    }
+
+    fn serve(self: &Arc<Job>, ticket: Ticket, quiet: &Quiet) -> Status {
+        boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
+            quiet.lifted(|| serve_nested(ticket.redeem(), self))
+        })
+    }
+
+    fn decide(&self, ticket: Ticket, quiet: &Quiet) -> Status {
+        let request = ticket.redeem();
+        // What a provider keeps with the thread (mod_lua), the worker must not share.
+        let thread_before = request.set_connection_thread(self.home);
+        let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
+            quiet.lifted(|| crate::decide::decide(request))
+        });
+        request.set_connection_thread(thread_before);
+        status
+    }
+
+    fn take_on(&self, call: Call, quiet: &Quiet) -> i32 {
+        let carry = || match &self.origin {
+            None => call.run(),
+            Some(origin) => origin.call(call),
+        };
+        boundary::guard(filter::FAILED, || quiet.lifted(carry))
     }
 
     /// Supervisor: has the waiting worker call a filter of its request.

@@ -1,11 +1,11 @@
 //! The kernel's answers about contexts, otherwise than a kernel gives them (`tests/shim`): whatever it says, nobody is
 //! served outside of their context.
 
-use crate::support::httpd::{project, run_folder};
+use crate::support::httpd::{library, run_folder};
 use crate::support::site::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, run};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const PRELOAD: &str = "/etc/ld.so.preload";
 const PLACE: &str = "/usr/lib/libselinux_shim.so";
@@ -19,8 +19,7 @@ impl Shim {
         fs::write(&file, [fault]).unwrap();
         // What httpd may map.
         run("chcon", &["-t", "httpd_tmpfs_t", file.to_str().unwrap()]);
-        let library = std::env::var_os("MOD_SELINUX_SHIM").map(PathBuf::from);
-        let library = library.unwrap_or_else(|| project().join("libselinux_shim.so"));
+        let library = library("libselinux_shim.so");
         fs::copy(&library, PLACE).unwrap_or_else(|error| panic!("{}: {error}", library.display()));
         run("restorecon", &["-F", PLACE]);
         fs::write(PRELOAD, PLACE).unwrap();

@@ -190,6 +190,39 @@ fn a_request_for_which_no_thread_can_be_made_may_come_again() {
     httpd.logged(&["SEL0201", "no thread can be made"]);
     limit("infinity");
     assert_served(&site, &httpd, "", &[]);
+    // As a unit's `LimitNPROC`.
+    let limit = |number: &str| limit_child(&httpd, &format!("--nproc={number}"));
+    limit("1");
+    assert_refused(&site, &httpd, "", &[], 503);
+    limit("unlimited");
+    assert_served(&site, &httpd, "", &[]);
+}
+
+/// Sets a limit of the one child, for `prlimit`.
+fn limit_child(httpd: &Httpd, limit: &str) {
+    let children = httpd.children();
+    assert_eq!(children.len(), 1, "{children:?}");
+    run("prlimit", &["--pid", &children[0], limit]);
+}
+
+#[test]
+fn a_request_for_whose_thread_there_is_no_memory_may_come_again() {
+    let site = site("stacks");
+    // A process that has had one thread only, and so no stack to use again.
+    let configuration = format!(
+        "{HANDLERS}StartServers 1\nServerLimit 1\nMaxRequestWorkers 1\nSELinuxDomainVal user_webapp_t:s0:c1\n"
+    );
+    let httpd = Httpd::start(&site, Mpm::Prefork, &["lua", "cgi"], &configuration);
+    let children = httpd.children();
+    let status = fs::read_to_string(format!("/proc/{}/status", children[0])).unwrap();
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().split(' ').next());
+    let bytes = (kilobytes.unwrap().parse::<usize>().unwrap() + 4_096) * 1024;
+    limit_child(&httpd, &format!("--as={bytes}"));
+    assert_refused(&site, &httpd, "", &[], 503);
+    httpd.logged(&["SEL0201", "Resource temporarily unavailable"]);
+    limit_child(&httpd, "--as=unlimited");
+    assert_served(&site, &httpd, "", &[]);
+    assert_eq!(httpd.children(), children);
 }
 
 #[test]

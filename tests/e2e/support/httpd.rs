@@ -147,6 +147,11 @@ pub fn project() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
 }
 
+/// A file that the runner has made for tests, beside the module.
+pub fn library(name: &str) -> PathBuf {
+    std::env::var_os("MOD_SELINUX_LIBRARIES").map_or_else(project, PathBuf::from).join(name)
+}
+
 /// Puts the module and the policy module into their places, once a run.
 pub fn install() {
     static DONE: OnceLock<()> = OnceLock::new();
@@ -154,10 +159,14 @@ pub fn install() {
         let project = project();
         let module =
             std::env::var("MOD_SELINUX_SO").map_or_else(|_| project.join("libmod_selinux.so"), PathBuf::from);
-        let place = Path::new(layout().1).join("mod_selinux.so");
-        let _ = fs::remove_file(&place);
-        fs::copy(&module, &place).unwrap_or_else(|error| panic!("{}: {error}", module.display()));
-        run("restorecon", &["-F", place.to_str().unwrap()]);
+        for (module, name) in
+            [(module, "mod_selinux.so"), (library("libmod_selinux_faults.so"), "mod_selinux_faults.so")]
+        {
+            let place = Path::new(layout().1).join(name);
+            let _ = fs::remove_file(&place);
+            fs::copy(&module, &place).unwrap_or_else(|error| panic!("{}: {error}", module.display()));
+            run("restorecon", &["-F", place.to_str().unwrap()]);
+        }
         let source = project.join("conf/policy/mod_selinux.cil");
         let wanted = fs::read(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
         // Rebuilding the policy takes long under emulation: only where it is another one.
@@ -331,6 +340,14 @@ impl Httpd {
         run("systemctl", &["show", "-P", "MainPID", &self.unit]).trim().parse().expect("a process id")
     }
 
+    /// The process ids of the children that serve requests.
+    pub fn children(&self) -> Vec<String> {
+        let output = outcome("ps", &["-o", "pid=,comm=", "--ppid", &self.main_pid().to_string()]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let words = text.lines().filter_map(|line| line.trim().split_once(' '));
+        words.filter(|(_, name)| name.trim() != "selinux-maps").map(|(pid, _)| pid.to_owned()).collect()
+    }
+
     /// Sends the parent a signal: `"USR1"` restarts gracefully, `"HUP"` at once.
     pub fn signal(&self, name: &str) {
         run("kill", &["-s", name, &self.main_pid().to_string()]);
@@ -367,9 +384,11 @@ fn configure(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> (S
         log = log.display(),
     );
     for module in [mpm.module()].iter().chain(BASE).chain(modules).chain(&["selinux"]) {
+        // The module with faults to plant takes the module's place.
+        let symbol = module.strip_suffix("_faults").unwrap_or(module);
         if Path::new(&format!("{folder}/mod_{module}.so")).exists() {
             text += &format!(
-                "<IfModule !{module}_module>\nLoadModule {module}_module {folder}/mod_{module}.so\n</IfModule>\n"
+                "<IfModule !{symbol}_module>\nLoadModule {symbol}_module {folder}/mod_{module}.so\n</IfModule>\n"
             );
         } else {
             assert!(["unixd", "log_config"].contains(module), "mod_{module}.so is not in {folder}");

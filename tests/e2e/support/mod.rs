@@ -8,6 +8,7 @@ pub mod client;
 pub mod database;
 pub mod directory;
 pub mod httpd;
+pub mod planted;
 pub mod raw;
 pub mod selinux;
 pub mod site;

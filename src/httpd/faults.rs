@@ -1,0 +1,81 @@
+//! Faults that tests plant (`tests/e2e/panics.rs`): a panic where a callback is entered, an allocation that fails.
+//!
+//! In no build for use: only the package `tests/faults` has it. Which fault is on says a file that the test writes and
+//! httpd has mapped from the module's loading on: a worker could not open it.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::CStr;
+use std::ptr::{NonNull, null_mut};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const FILE: &CStr = c"/run/httpd-test/faults";
+
+/// What the file has in it.
+#[repr(C)]
+struct Page {
+    /// The allocation of the module's that fails, counted from now; 0: none does.
+    failing: AtomicU32,
+    /// Words that all are in the name of the callback that panics, up to a NUL; none: no callback does.
+    words: [u8; 252],
+}
+
+/// The file in memory, once `strike` has been called.
+static PAGE: OnceLock<Option<Mapped>> = OnceLock::new();
+
+struct Mapped(NonNull<Page>);
+
+// SAFETY: never unmapped; a number that is atomic, and bytes that are copied before they are looked at.
+unsafe impl Send for Mapped {}
+// SAFETY: as above.
+unsafe impl Sync for Mapped {}
+
+fn map() -> Option<Mapped> {
+    // SAFETY: a C string; the mapping is the file's first page, which stays.
+    let place = unsafe {
+        let file = libc::open(FILE.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        let place =
+            libc::mmap(null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, file, 0);
+        libc::close(file);
+        place
+    };
+    if place == libc::MAP_FAILED { None } else { NonNull::new(place.cast()).map(Mapped) }
+}
+
+/// Panics where the test says so of a callback with this name.
+pub fn strike(name: &str) {
+    let Some(page) = PAGE.get_or_init(map) else { return };
+    // SAFETY: see `map`.
+    let words = unsafe { (&raw const (*page.0.as_ptr()).words).read_volatile() };
+    let words = CStr::from_bytes_until_nul(&words).ok().and_then(|words| words.to_str().ok()).unwrap_or("");
+    if !words.is_empty() && words.split(' ').all(|word| name.contains(word)) {
+        panic!("planted in {name}");
+    }
+}
+
+/// The module's memory, as if the system had no more of it.
+struct Scarce;
+
+#[global_allocator]
+static SCARCE: Scarce = Scarce;
+
+// SAFETY: the system's, but that an allocation may fail.
+unsafe impl GlobalAlloc for Scarce {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if let Some(Some(page)) = PAGE.get() {
+            // SAFETY: see `map`.
+            let failing = unsafe { &(*page.0.as_ptr()).failing };
+            let next = |count: u32| count.checked_sub(1);
+            if failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) == Ok(1) {
+                return null_mut();
+            }
+        }
+        // SAFETY: the caller's word.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: the caller's word.
+        unsafe { System.dealloc(place, layout) }
+    }
+}

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub mod boundary;
+pub mod dbd;
 pub mod directive;
 pub mod filter;
 pub mod hook;

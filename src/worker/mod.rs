@@ -82,6 +82,11 @@ pub fn have_decided(request: Request<'_>) -> Status {
     lend(request, Question::Decide)
 }
 
+/// Has the supervisor authorize a request that this worker's handler started; answers for a fixup.
+pub fn have_authorized(request: Request<'_>) -> Status {
+    lend(request, Question::Authorize)
+}
+
 fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Status {
     let Some(job) = current() else { return Status::INTERNAL_SERVER_ERROR };
     request.lend(|ticket| match job.ask(what_for(ticket)) {
@@ -153,14 +158,10 @@ impl Job {
                 Answer::Served(status)
             }
             Question::Decide(ticket) => {
-                let request = ticket.redeem();
-                // What a provider keeps with the thread (mod_lua), the worker must not share.
-                let thread_before = request.set_connection_thread(self.home);
-                let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
-                    quiet.lifted(|| crate::decide::decide(request))
-                });
-                request.set_connection_thread(thread_before);
-                Answer::Served(status)
+                Answer::Served(self.ask_server(ticket.redeem(), quiet, crate::decide::decide))
+            }
+            Question::Authorize(ticket) => {
+                Answer::Served(self.ask_server(ticket.redeem(), quiet, Request::authorize))
             }
             Question::Call(call) => {
                 let carry = || match &self.origin {
@@ -170,6 +171,20 @@ impl Job {
                 Answer::Returned(boundary::guard(filter::FAILED, || quiet.lifted(carry)))
             }
         }
+    }
+
+    /// Supervisor: has providers and other hooks of authorization asked of a request that the worker started.
+    fn ask_server<'r>(
+        &self,
+        request: Request<'r>,
+        quiet: &Quiet,
+        ask: impl FnOnce(Request<'r>) -> Status,
+    ) -> Status {
+        // What a provider keeps with the thread (mod_lua), the worker must not share.
+        let thread_before = request.set_connection_thread(self.home);
+        let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || quiet.lifted(|| ask(request)));
+        request.set_connection_thread(thread_before);
+        status
     }
 
     /// Supervisor: has the waiting worker call a filter of its request.

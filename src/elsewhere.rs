@@ -7,6 +7,9 @@ use crate::httpd::request::Request;
 pub const IN_CGI_DAEMON: &str =
     "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)";
 
+/// Why pages of mapped requests get no connection of mod_dbd's.
+pub const ON_KEPT_CONNECTION: &str = "SEL0111: a page asked for a connection of mod_dbd's, which the server or another context may have opened: refused (say DBDPersist Off, or have it open one of its own)";
+
 /// mod_wsgi's "embedded mode".
 const IN_HTTPD: &str = "SEL0110: mod_wsgi may run the script in an interpreter that it shares and that is tied to httpd's own threads (say WSGIRestrictEmbedded On, and have daemon processes for it)";
 

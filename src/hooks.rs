@@ -2,6 +2,7 @@
 
 use crate::aims::Faults;
 use crate::config::{Section, Settings};
+use crate::httpd::dbd::{self, OpenHook};
 use crate::httpd::directive::Keeper;
 use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
 use crate::httpd::log::{self, Level};
@@ -52,7 +53,21 @@ impl PreConfigHook for PreConfig {
         if has_module(c"mod_cgid.c") {
             ssi::judge_exec::<DaemonExec>();
         }
+        dbd::judge_open::<KeptConnection>();
         Status::OK
+    }
+}
+
+/// mod_dbd's connections, which others have opened.
+struct KeptConnection;
+
+impl OpenHook for KeptConnection {
+    fn may_open() -> bool {
+        let may_open = !worker::is_worker() || dbd::keeps_none();
+        if !may_open {
+            log::server(Level::Error, elsewhere::ON_KEPT_CONNECTION);
+        }
+        may_open
     }
 }
 
@@ -135,9 +150,22 @@ impl RequestHook for FirstFixups {
         {
             maps.refresh();
         }
+        // A worker's word is not enough: to `Require not`, what it may not read lets everybody in.
+        if worker::is_worker() && needs_authorization(request) {
+            let status = worker::have_authorized(request);
+            if status != Status::OK {
+                return status;
+            }
+        }
         decide::attest(request);
         Status::DECLINED
     }
+}
+
+/// Whether httpd authorized a nested request on its own, and not with the one it comes from.
+fn needs_authorization(request: Request<'_>) -> bool {
+    let parents = [request.previous(), request.main()];
+    parents.into_iter().flatten().all(|parent| parent.place() != request.place())
 }
 
 /// Last of the fixups: decides.

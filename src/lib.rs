@@ -31,7 +31,7 @@ struct Hooks;
 impl httpd::module::Hooks for Hooks {
     fn register() {
         use hooks::{CheckConfig, ChildInit, Dump, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
-        use httpd::hook::{self, Order};
+        use httpd::hook::{self, Neighbour, Order};
 
         hook::pre_config::<PreConfig>(Order::MIDDLE);
         hook::check_config::<CheckConfig>(Order::MIDDLE);
@@ -43,8 +43,9 @@ impl httpd::module::Hooks for Hooks {
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);
         // After mod_dir, which takes a request to another place.
         hook::fixups::<LastFixups>(Order::REALLY_LAST);
-        // After core's own, which serves a whole HTTP/2 connection inside of an `Upgrade:` request.
-        hook::handler::<Handler>(Order::AFTER_REALLY_FIRST);
+        // After core's own, which serves a whole HTTP/2 connection inside of an `Upgrade:` request; before mod_cache's,
+        // which answers through content filters (`CacheQuickHandler Off`).
+        hook::handler::<Handler>(Order::AFTER_REALLY_FIRST, const { &Neighbour::new(c"mod_cache.c") });
     }
 }
 

@@ -28,6 +28,19 @@ impl Order {
     pub const REALLY_LAST: Order = Order(ffi::APR_HOOK_REALLY_LAST);
 }
 
+/// A module by its source's name (`mod_cache.c`), as a list of one.
+pub struct Neighbour([*const c_char; 2]);
+
+// SAFETY: it points to a constant.
+unsafe impl Sync for Neighbour {}
+
+impl Neighbour {
+    /// The module whose source has this name.
+    pub const fn new(name: &'static CStr) -> Neighbour {
+        Neighbour([name.as_ptr(), null()])
+    }
+}
+
 /// A stage of a request's life.
 pub trait RequestHook {
     /// The hook's body; a panic in it refuses the request with 500.
@@ -184,8 +197,8 @@ pub fn fixups<H: RequestHook>(order: Order) {
     unsafe { ffi::ap_hook_fixups(Some(request_hook::<H>), null(), null(), order.0) }
 }
 
-/// The response.
-pub fn handler<H: RequestHook>(order: Order) {
-    // SAFETY: as above.
-    unsafe { ffi::ap_hook_handler(Some(request_hook::<H>), null(), null(), order.0) }
+/// The response; whatever its order, `before` that of another module.
+pub fn handler<H: RequestHook>(order: Order, before: &'static Neighbour) {
+    // SAFETY: as above; the list ends in null, and httpd may keep it.
+    unsafe { ffi::ap_hook_handler(Some(request_hook::<H>), null(), before.0.as_ptr(), order.0) }
 }

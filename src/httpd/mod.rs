@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub mod boundary;
+pub mod dbd;
 pub mod directive;
 #[cfg(feature = "faults")]
 pub mod faults;

@@ -232,6 +232,29 @@ impl<'r> Request<'r> {
         Status::OK
     }
 
+    /// Has httpd's hooks say whether the user may have the request, as `ap_process_request_internal` does once it knows
+    /// who asks.
+    pub fn authorize(self) -> Status {
+        let r = self.as_ptr();
+        // SAFETY: the request is live and this thread's, and has the configuration of its place.
+        let (access, satisfies) = unsafe { (Status(ffi::ap_run_access_checker(r)), ffi::ap_satisfies(r)) };
+        let is_enough = satisfies == ffi::SATISFY_ANY;
+        if (access == Status::OK) == is_enough {
+            return access;
+        }
+        // SAFETY: as above.
+        let status = match Status(unsafe { ffi::ap_run_access_checker_ex(r) }) {
+            // SAFETY: as above.
+            Status::OK if Status(unsafe { ffi::ap_run_force_authn(r) }) != Status::OK => return Status::OK,
+            Status::OK | Status::DECLINED if self.user().is_none() => Status::FORBIDDEN,
+            // SAFETY: as above.
+            Status::OK | Status::DECLINED => Status(unsafe { ffi::ap_run_auth_checker(r) }),
+            refusal => refusal,
+        };
+        // httpd takes it for a fault too that nobody has a word on it.
+        if status == Status::DECLINED { Status::INTERNAL_SERVER_ERROR } else { status }
+    }
+
     /// Starts an internal redirect, and serves it.
     pub fn internal_redirect(self, uri: &CStr) {
         // SAFETY: the request is live; the URI is copied into its pool (`ap_parse_uri`).

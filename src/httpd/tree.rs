@@ -13,6 +13,24 @@ pub fn arguments_of(directive: &str) -> Vec<String> {
     found
 }
 
+/// The arguments of the last directive of that name that stands in no section.
+///
+/// To be called once the configuration is read.
+pub fn of_main_server(directive: &str) -> Option<String> {
+    let mut found = None;
+    // SAFETY: as above, and so are the node's neighbours and texts.
+    unsafe {
+        let mut next = ffi::ap_conftree.cast_const();
+        while let Some(node) = next.as_ref() {
+            if text(node.directive).eq_ignore_ascii_case(directive) {
+                found = Some(text(node.args));
+            }
+            next = node.next;
+        }
+    }
+    found
+}
+
 /// # Safety
 ///
 /// `node` is null or of httpd's tree of directives, in which nobody changes anything meanwhile.

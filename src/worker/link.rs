@@ -17,6 +17,8 @@ pub enum Question {
     Serve(Ticket),
     /// Decide on this request, which the worker's own has started, with the server's privileges.
     Decide(Ticket),
+    /// Authorize this request, which the worker's own has started, with the server's privileges.
+    Authorize(Ticket),
     /// Make this call where the request's parent is served.
     Call(Call),
 }

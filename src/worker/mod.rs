@@ -82,6 +82,11 @@ pub fn have_decided(request: Request<'_>) -> Status {
     lend(request, Question::Decide)
 }
 
+/// Has the supervisor authorize a request that this worker's handler started; answers for a fixup.
+pub fn have_authorized(request: Request<'_>) -> Status {
+    lend(request, Question::Authorize)
+}
+
 fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Status {
     let Some(job) = current() else { return Status::INTERNAL_SERVER_ERROR };
     request.lend(|ticket| match job.ask(what_for(ticket)) {
@@ -147,7 +152,12 @@ impl Job {
     fn answer(self: &Arc<Job>, question: Question, quiet: &Quiet) -> Answer {
         match question {
             Question::Serve(ticket) => Answer::Served(self.serve(ticket, quiet)),
-            Question::Decide(ticket) => Answer::Served(self.decide(ticket, quiet)),
+            Question::Decide(ticket) => {
+                Answer::Served(self.ask_server(ticket.redeem(), quiet, crate::decide::decide))
+            }
+            Question::Authorize(ticket) => {
+                Answer::Served(self.ask_server(ticket.redeem(), quiet, Request::authorize))
+            }
             Question::Call(call) => Answer::Returned(self.take_on(call, quiet)),
         }
     }
@@ -158,13 +168,16 @@ impl Job {
         })
     }
 
-    fn decide(&self, ticket: Ticket, quiet: &Quiet) -> Status {
-        let request = ticket.redeem();
+    /// Supervisor: has providers and other hooks of authorization asked of a request that the worker started.
+    fn ask_server<'r>(
+        &self,
+        request: Request<'r>,
+        quiet: &Quiet,
+        ask: impl FnOnce(Request<'r>) -> Status,
+    ) -> Status {
         // What a provider keeps with the thread (mod_lua), the worker must not share.
         let thread_before = request.set_connection_thread(self.home);
-        let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
-            quiet.lifted(|| crate::decide::decide(request))
-        });
+        let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || quiet.lifted(|| ask(request)));
         request.set_connection_thread(thread_before);
         status
     }

@@ -114,10 +114,11 @@ fn a_row_of_the_database_decides_from_the_next_request_on() {
     let clients = ["127.0.0.1/32", "::1/128"].map(|address| clients.replace("192.0.2.0/24", address));
     let database = Database::start("webapps", &certificate, &clients.concat());
     database.sql(&format!("DROP ROLE IF EXISTS httpd; {} {ROWS}", boxes("PostgreSQL", "sql").concat()));
-    let configuration = format!("{}{CACHED_LOGIN}", configuration("PostgreSQL"));
+    let configuration = format!("{}{CACHED_LOGIN}Alias /keep @ROOT@\n", configuration("PostgreSQL"));
     let modules = ["lua", "dbd", "authn_dbd", "socache_shmcb", "authn_socache"];
     let httpd = Httpd::start(&site, Mpm::Event, &modules, &configuration);
-    let page = |user| page(httpd.client(), user);
+    let client = Client::new(PORT);
+    let page = |user| page(&client, user);
 
     assert_eq!(page("foo"), refused(500), "without the boolean");
     httpd.audit.denial(&["{ name_connect }", "dest=5432", "scontext=system_u:system_r:httpd_t:s0 "]);
@@ -161,6 +162,16 @@ fn a_row_of_the_database_decides_from_the_next_request_on() {
     database.resume();
     assert_eq!(page("foo"), served("staff_webapp_t:s0:c5"));
     assert_eq!(page("bar"), served("staff_webapp_t:s0:c1"));
+
+    // A connection that httpd has opened, and kept, is not for pages of other contexts.
+    drop(httpd);
+    let kept = configuration.replace("DBDPersist Off", "DBDPersist On");
+    let bare = "\n<Location /bare>\nSELinuxDomainVal anon_webapp_t:s0\n</Location>\nAlias /bare @ROOT@\n";
+    let httpd = Httpd::start(&site, Mpm::Event, &modules, &(kept + bare));
+    assert_eq!(page("foo"), served("staff_webapp_t:s0:c5"));
+    assert_eq!(httpd.get("/keep/database.lua", None).body, "connected", "no rules");
+    assert_eq!(httpd.get("/bare/database.lua", None).body, "refused");
+    httpd.logged(&["SEL0111"]);
 }
 
 /// The passwords are the names.

@@ -1,7 +1,8 @@
 //! mod_cache beside mapped requests.
 
 use crate::support::raw::Connection;
-use crate::support::{Httpd, Mpm, Site};
+use crate::support::site::PRINT_CONTEXT;
+use crate::support::{Httpd, Mpm, Site, run};
 
 const FOO: &str = "system_u:system_r:user_webapp_t:s0:c0";
 const BAR: &str = "system_u:system_r:user_webapp_t:s0:c1";
@@ -82,7 +83,7 @@ fn answers_go_to_whom_they_were_made_for(mpm: Mpm) {
     for name in ["disk/page.lua", "socache/page.lua"] {
         site.file(name, PAGE);
     }
-    crate::support::run("sh", &["-c", "rm -rf /var/cache/apache2/mod_cache_disk/*"]);
+    run("sh", &["-c", "rm -rf /var/cache/apache2/mod_cache_disk/*"]);
     let modules = ["lua", "cache", "cache_disk", "cache_socache", "socache_shmcb"];
     let httpd = Httpd::start(&site, mpm, &modules, &configuration());
     for host in ["quick", "slow"] {
@@ -119,4 +120,49 @@ fn a_cached_answer_goes_to_whom_it_was_made_for_on_event() {
 #[test]
 fn a_cached_answer_goes_to_whom_it_was_made_for_on_prefork() {
     answers_go_to_whom_they_were_made_for(Mpm::Prefork);
+}
+
+/// A page is stored before SSI has gone through it (`CACHE`), so that what it says is each one's own.
+const STORED_SOURCE: &str = "
+CacheSocache shmcb:/run/httpd-test/cache(512000)
+CacheDefaultExpire 1000
+CacheQuickHandler Off
+CacheEnable socache /
+SetEnvIf X-User ^foo$ DOMAIN=user_webapp_t:s0:c0
+SetEnvIf X-User ^bar$ DOMAIN=user_webapp_t:s0:c1
+SetOutputFilter CACHE;INCLUDES
+<Directory @ROOT@>
+    Options +Includes
+</Directory>
+<Location />
+    SELinuxAllowCaches On
+    SELinuxDomainEnv DOMAIN
+</Location>
+";
+
+#[test]
+fn the_filters_behind_a_cache_are_confined_also_where_it_answers() {
+    let site = Site::new("cached-source");
+    site.script("context", &format!("#!/bin/sh\n{PRINT_CONTEXT}\n"));
+    let page = format!("<!--#exec cmd=\"{}/context\" -->", site.root().display());
+    let assert_told = |user, context: &str| {
+        let body = get("localhost", "/page.html", user);
+        assert!(body.lines().any(|line| line == context), "{user}: {body}");
+    };
+    for mpm in [Mpm::Event, Mpm::Prefork] {
+        site.file("page.html", &page);
+        // It is kept for a while if it has not changed for a while.
+        run("touch", &["-d", "2026-01-01", site.root().join("page.html").to_str().unwrap()]);
+        let _httpd = Httpd::start(
+            &site,
+            mpm,
+            &["cgi", "include", "cache", "cache_socache", "socache_shmcb"],
+            STORED_SOURCE,
+        );
+        assert_told("foo", FOO);
+        // It is the cache that answers.
+        site.file("page.html", "not from the cache");
+        assert_told("bar", BAR);
+        assert_told("foo", FOO);
+    }
 }

@@ -3,6 +3,7 @@
 //! The same files are served at four places, each with a rule of its own (`/keep`: none). What comes back
 //! from a part is the kernel's word on who ran it.
 
+mod authorization;
 mod filters;
 mod identity;
 

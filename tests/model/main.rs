@@ -44,6 +44,7 @@ enum Errand {
 #[derive(Clone, Copy)]
 enum Step {
     Serve(Errand),
+    Authorize,
     Decide,
     /// A subrequest's output, for the parent's filters, which themselves start this.
     Pass(Option<Errand>),
@@ -96,6 +97,7 @@ impl Job {
             self.touch();
             match *step {
                 Step::Serve(errand) => self.served(Question::Serve(Ticket(errand))),
+                Step::Authorize => self.served(Question::Authorize(Ticket(Errand::Here))),
                 Step::Decide => self.served(Question::Decide(Ticket(Errand::Here))),
                 Step::Pass(filter) => {
                     if let Some(origin) = &self.origin {
@@ -142,10 +144,13 @@ impl Job {
                 enter(&self.request, steps, Some(Arc::clone(self)));
                 Answer::Served(Status(0))
             }
-            Question::Serve(Ticket(Errand::Here)) | Question::Decide(Ticket(Errand::Here)) => {
-                Answer::Served(Status(0))
+            Question::Serve(Ticket(Errand::Here))
+            | Question::Decide(Ticket(Errand::Here))
+            | Question::Authorize(Ticket(Errand::Here)) => Answer::Served(Status(0)),
+            Question::Decide(Ticket(Errand::Elsewhere(_)))
+            | Question::Authorize(Ticket(Errand::Elsewhere(_))) => {
+                unreachable!("nothing is served to decide")
             }
-            Question::Decide(Ticket(Errand::Elsewhere(_))) => unreachable!("nothing is served to decide"),
             Question::Call(call) => Answer::Returned(match &self.origin {
                 None => call.0 + 1,
                 Some(origin) => origin.link.call(call, |question| origin.answer(question)).unwrap_or(-1),
@@ -210,7 +215,7 @@ fn a_worker_that_ends_at_once_gives_its_request_back() {
 
 #[test]
 fn a_worker_has_its_nested_requests_decided_and_served_by_the_supervisor() {
-    page(&[Step::Decide, Step::Serve(Errand::Here)]);
+    page(&[Step::Authorize, Step::Decide, Step::Serve(Errand::Here)]);
 }
 
 #[test]

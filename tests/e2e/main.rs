@@ -31,5 +31,6 @@ mod providers;
 mod refusals;
 mod sample;
 mod scale;
+mod soak;
 mod specs;
 mod upheaval;

@@ -15,6 +15,7 @@ mod faults;
 mod fleet;
 mod http2;
 mod injected;
+mod kills;
 mod load;
 mod loaded_policy;
 mod mapping;

@@ -1,12 +1,13 @@
 //! A long run of all kinds of requests at once, with graceful restarts: nobody is served in another context, nothing is
 //! lost, nothing fails, nothing grows. `make soak` makes 500,000 requests; `make test`, a few of each kind.
 
-mod client;
+pub mod client;
 mod mix;
 mod streams;
 
+use crate::support::audit::Unlogged;
 use crate::support::held::{Held, children};
-use crate::support::{Httpd, Mpm, run, wait_for};
+use crate::support::{Httpd, Mpm, wait_for};
 use client::Client;
 use mix::{Step, Verdict};
 use std::collections::BTreeMap;
@@ -190,25 +191,6 @@ fn settled(httpd: &Httpd, mpm: Mpm) -> Sample {
         (pids.len() == count && most.threads <= threads).then_some(most)
     });
     Sample { parent: Held::of(httpd.main_pid()), child }
-}
-
-/// The kernel does not log what it refuses while this lives, or its log would have gigabytes. What it grants beyond
-/// bounds, and who crashed, it logs all the same.
-struct Unlogged;
-
-const UNLOGGED: [&str; 4] = ["always,exclude", "-F", "msgtype=AVC", "-a"];
-
-impl Unlogged {
-    fn begin() -> Unlogged {
-        run("auditctl", &[UNLOGGED[3], UNLOGGED[0], UNLOGGED[1], UNLOGGED[2]]);
-        Unlogged
-    }
-}
-
-impl Drop for Unlogged {
-    fn drop(&mut self) {
-        run("auditctl", &["-d", UNLOGGED[0], UNLOGGED[1], UNLOGGED[2]]);
-    }
 }
 
 fn soak(mpm: Mpm, all: usize) {

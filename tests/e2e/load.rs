@@ -1,8 +1,8 @@
 //! Many requests: nobody ever gets another's context, and nothing grows with their number.
 
+use crate::support::held::{Held, children};
 use crate::support::raw::{Connection, request};
 use crate::support::{Httpd, Mpm, Site, run, wait_for};
-use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -123,31 +123,9 @@ fn a_hundred_connections_of_three_users_never_mix_over_20000_requests() {
     assert_eq!(right.into_inner(), CONNECTIONS * EACH);
 }
 
-/// What the processes of an httpd hold: threads, descriptors, resident kilobytes.
-#[derive(Debug)]
-struct Held {
-    threads: usize,
-    descriptors: usize,
-    kilobytes: usize,
-}
-
+/// What the one child holds.
 fn held(httpd: &Httpd) -> Held {
-    let mut held = Held { threads: 0, descriptors: 0, kilobytes: 0 };
-    for pid in children(httpd) {
-        let count = |folder: &str| fs::read_dir(format!("/proc/{pid}/{folder}")).map_or(0, Iterator::count);
-        held.threads += count("task");
-        held.descriptors += count("fd");
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        held.kilobytes +=
-            resident.and_then(|text| text.trim().split(' ').next()?.parse::<usize>().ok()).unwrap_or(0);
-    }
-    held
-}
-
-fn children(httpd: &Httpd) -> Vec<u32> {
-    let listed = run("ps", &["-o", "pid=", "--ppid", &httpd.main_pid().to_string()]);
-    listed.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+    children(httpd).into_iter().map(Held::of).fold(Held::default(), Held::most)
 }
 
 /// Requests by wrk, and how many it says were answered; none may have failed.

@@ -63,6 +63,9 @@ const BASE: &[&str] = &[
     "setenvif",
 ];
 
+/// Among a test's modules: httpd as it is without the module.
+pub const WITHOUT_MODULE: &str = "-selinux";
+
 /// `(program, folder of modules, folder of configurations)` of this distribution.
 fn layout() -> (&'static str, &'static str, &'static str) {
     if Path::new("/usr/sbin/apache2").exists() {
@@ -383,7 +386,9 @@ fn configure(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> (S
         name = site.name(),
         log = log.display(),
     );
-    for module in [mpm.module()].iter().chain(BASE).chain(modules).chain(&["selinux"]) {
+    let tested: &[&str] = if modules.contains(&WITHOUT_MODULE) { &[] } else { &["selinux"] };
+    let modules = modules.iter().filter(|module| **module != WITHOUT_MODULE);
+    for module in [mpm.module()].iter().chain(BASE).chain(modules).chain(tested) {
         // The module with faults to plant takes the module's place.
         let symbol = module.strip_suffix("_faults").unwrap_or(module);
         if Path::new(&format!("{folder}/mod_{module}.so")).exists() {

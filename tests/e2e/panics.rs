@@ -17,11 +17,19 @@ function handle(r)
   return apache2.OK
 end
 "#;
+/// Asks for a connection of mod_dbd's.
+const DATABASE_LUA: &str = r#"
+function handle(r)
+  r:puts(r:dbacquire() and "ran" or "none")
+  return apache2.OK
+end
+"#;
+
 /// As above; and reads a body, for which a subrequest has to ask its parent.
 const MARK_CGI: &str =
     "#!/bin/sh\n: >\"@MARKS@/$QUERY_STRING\"\nprintf 'Content-Type: text/plain\\n\\nran'\n";
 
-const MODULES: &[&str] = &["lua", "cgi", "include", "authz_groupfile", "selinux_faults"];
+const MODULES: &[&str] = &["lua", "cgi", "include", "authz_groupfile", "dbd", "selinux_faults"];
 
 const CONFIGURATION: &str = "
 StartServers 1
@@ -64,6 +72,7 @@ fn site(name: &str) -> Site {
     let marks = marks.to_str().unwrap();
     site.config_file("map", "foo user_webapp_t:s0:c0\n");
     site.file("mark.lua", &MARK_LUA.replace("@MARKS@", marks));
+    site.file("database.lua", DATABASE_LUA);
     site.script("mark.cgi", &MARK_CGI.replace("@MARKS@", marks));
     site.file_at("s0:c0", "foo.txt", "foo's").file("part.txt", "ran");
     site.file("page.shtml", "[<!--#include virtual=\"/asked/mark.cgi?part\" -->]");
@@ -112,12 +121,14 @@ const REQUESTS: &[Row] = &[
     ("request_hook< LastFixups", "/user/mark.lua?page", (500, "Error"), &[]),
     ("request_hook< Handler", "/user/mark.lua?page", (500, "Error"), &[]),
     ("worker::Job ::begin", "/user/mark.lua?page", (500, "Error"), &[]),
+    ("dbd::judged<", "/user/database.lua", (200, "none"), &[]),
     ("directive::merge<", "/user/mark.lua?page", (500, "Error"), &[]),
     ("directive::create<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
     ("directive::take<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
     // What a page includes is not, and the page goes on.
     ("worker::Job ::serve", "/user/page.shtml", (200, SSI_ERROR), &[]),
-    ("worker::Job ::decide", "/user/page.shtml", (200, SSI_ERROR), &[]),
+    ("worker::Job ::ask_server< decide::decide", "/user/page.shtml", (200, SSI_ERROR), &[]),
+    ("worker::Job ::ask_server< authorize", "/user/page.shtml", (200, SSI_ERROR), &[]),
     ("filter::output<", "/user/static.shtml", (200, SSI_ERROR), &[]),
     ("worker::Job ::take_on", "/user/static.shtml", (200, SSI_ERROR), &[]),
     // mod_cgi reads the request's body when the script has started.

@@ -9,6 +9,7 @@ pub mod dbd;
 pub mod directive;
 pub mod filter;
 pub mod hook;
+pub mod htaccess;
 pub mod log;
 pub mod module;
 pub mod php;

@@ -6,6 +6,7 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use std::ffi::{CStr, c_int, c_void};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,6 +28,12 @@ struct Running<S> {
     /// The process whose child it is.
     parent: u32,
     has_run: AtomicBool,
+}
+
+/// Lends out a file of this process's by its number, which another thread has open and waits meanwhile.
+pub fn with_file<T>(number: c_int, body: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+    // SAFETY: the caller's word. A number that is none is an error to whom it is shown.
+    body(unsafe { BorrowedFd::borrow_raw(number) })
 }
 
 /// Starts a process for the service, and another whenever one has died, until the configuration goes.

@@ -19,6 +19,9 @@ pub enum Question {
     Decide(Ticket),
     /// Authorize this request, which the worker's own has started, with the server's privileges.
     Authorize(Ticket),
+    /// Say whether the `.htaccess` counts that httpd is about to read for this request, which the worker's own has
+    /// started.
+    Judge(Ticket),
     /// Make this call where the request's parent is served.
     Call(Call),
 }

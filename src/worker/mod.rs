@@ -12,10 +12,11 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
 use crate::httpd::status::Status;
 use crate::httpd::thread::{Quiet, Task, Thread};
-use crate::httpd::{boundary, php, thread_stack_size};
+use crate::httpd::{boundary, php, process, thread_stack_size};
 use crate::lsm::{self, Target};
 use link::{Answer, Link, Question};
 use std::cell::{Cell, OnceCell};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{self, Arc};
 
@@ -26,6 +27,8 @@ pub struct Job {
     /// What the handler answered. It starts out as an error: a handler may end its thread.
     status: AtomicI32,
     link: Link,
+    /// The number of the file that the worker has a question about.
+    file: AtomicI32,
     /// The thread that the connection runs on, where workers are started and nested requests decided.
     home: ConnectionThread,
     /// The job whose handler started this request; `None` where a connection's thread did.
@@ -87,6 +90,13 @@ pub fn have_authorized(request: Request<'_>) -> Status {
     lend(request, Question::Authorize)
 }
 
+/// Has the supervisor say whether an `.htaccess` counts, for a request that this worker's handler started.
+pub fn have_judged(request: Request<'_>, file: BorrowedFd<'_>) -> Status {
+    let Some(job) = current() else { return Status::INTERNAL_SERVER_ERROR };
+    job.file.store(file.as_raw_fd(), Ordering::Release);
+    lend(request, Question::Judge)
+}
+
 fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Status {
     let Some(job) = current() else { return Status::INTERNAL_SERVER_ERROR };
     request.lend(|ticket| match job.ask(what_for(ticket)) {
@@ -104,6 +114,7 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
             target: Arc::clone(target),
             status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
             link: Link::new(),
+            file: AtomicI32::new(-1),
             home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
@@ -162,6 +173,11 @@ impl Job {
             }
             Question::Authorize(ticket) => {
                 Answer::Served(self.ask_server(ticket.redeem(), quiet, Request::authorize))
+            }
+            Question::Judge(ticket) => {
+                let file = self.file.load(Ordering::Acquire);
+                let judge = |request| process::with_file(file, |file| crate::htaccess::judge(request, file));
+                Answer::Served(self.ask_server(ticket.redeem(), quiet, judge))
             }
             Question::Call(call) => {
                 let carry = || match &self.origin {

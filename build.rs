@@ -10,6 +10,7 @@ use std::process::Command;
 
 /// What the module uses of httpd and APR; nothing else is translated.
 const FUNCTIONS: &[&str] = &[
+    "ap_cfg_closefile",
     "ap_check_cmd_context",
     "ap_close_listeners",
     "ap_exists_config_define",
@@ -26,6 +27,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_hook_child_init",
     "ap_hook_fixups",
     "ap_hook_handler",
+    "ap_hook_open_htaccess",
     "ap_hook_post_config",
     "ap_hook_pre_config",
     "ap_hook_test_config",
@@ -33,8 +35,10 @@ const FUNCTIONS: &[&str] = &[
     "ap_log_error_",
     "ap_log_rerror_",
     "ap_lookup_provider",
+    "ap_make_full_path",
     "ap_mpm_query",
     "ap_pass_brigade",
+    "ap_pcfg_openfile",
     "ap_run_access_checker",
     "ap_run_access_checker_ex",
     "ap_run_auth_checker",
@@ -51,6 +55,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_brigade_split_ex",
     "apr_dynamic_fn_register",
     "apr_dynamic_fn_retrieve",
+    "apr_os_file_get",
     "apr_os_sock_get",
     "apr_os_thread_put",
     "apr_palloc",
@@ -94,6 +99,7 @@ const VARIABLES: &[&str] = &[
     "AP_MPMQ_STOPPING",
     "AP_SQ_.*",
     "AUTHZ_PROVIDER_.*",
+    "AP_DECLINED",
     "APLOG_.*",
     "APR_EGENERAL",
     "APR_HOOK_.*",

@@ -15,6 +15,7 @@ mod elsewhere;
 mod explain;
 mod ffi;
 mod hooks;
+mod htaccess;
 mod httpd;
 mod lsm;
 mod maps;
@@ -39,6 +40,7 @@ impl httpd::module::Hooks for Hooks {
         hook::post_config::<PostConfig>(Order::REALLY_LAST);
         // After mod_proxy, which makes its pools of connections.
         hook::child_init::<ChildInit>(Order::REALLY_LAST);
+        httpd::htaccess::open_htaccess::<htaccess::Htaccess>(Order::REALLY_FIRST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);
         // After mod_dir, which takes a request to another place.

@@ -26,6 +26,10 @@ impl Order {
     pub const MIDDLE: Order = Order(ffi::APR_HOOK_MIDDLE);
     /// `APR_HOOK_REALLY_LAST`.
     pub const REALLY_LAST: Order = Order(ffi::APR_HOOK_REALLY_LAST);
+
+    pub(super) fn number(self) -> c_int {
+        self.0
+    }
 }
 
 /// A module by its source's name (`mod_cache.c`), as a list of one.

@@ -11,6 +11,7 @@ pub mod directive;
 pub mod faults;
 pub mod filter;
 pub mod hook;
+pub mod htaccess;
 pub mod log;
 pub mod module;
 pub mod php;

@@ -6,7 +6,9 @@
 
 mod query;
 
-pub use query::{UNKNOWN, httpd_context, is_known, missing_rule, objection, translate_range, type_of};
+pub use query::{
+    UNKNOWN, httpd_context, is_known, may_change, missing_rule, objection, translate_range, type_of,
+};
 
 use crate::policy::Context;
 use once_cell::sync::OnceCell;

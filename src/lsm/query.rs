@@ -6,7 +6,9 @@ use crate::policy::{Context, Range};
 use selinux::{SecurityClass, SecurityContext};
 use std::ffi::CString;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// The raw range of a translated name such as `SystemLow`, as libselinux and mcstransd tell it; `None`
 /// where the name stands for nothing.
@@ -43,6 +45,24 @@ fn allows(subject: &Context, object: &Context, permission: &str) -> Option<bool>
         .query_access_decision(&SecurityContext::from_c_str(&object, true), class, bit)
         .ok()?;
     Some(decision.allowed & bit == bit)
+}
+
+/// Whether the policy lets the type of `server`, at a file's own range, write to the file or make one like it; `None`
+/// where it does not tell.
+pub fn may_change(server: &Context, file: BorrowedFd<'_>) -> Option<bool> {
+    // libselinux remembers what it has found out of classes, without a lock.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let object = SecurityContext::of_file(&file, true).ok()??;
+    let range = parse(object.as_bytes())?.range()?.clone();
+    let subject = format!("{}:{}:{}:{range}", server.user(), server.role(), server.type_());
+    let subject = CString::new(subject).ok()?;
+    let class = SecurityClass::from_name("file").ok()?;
+    let bits = ["append", "create", "write"].map(|permission| class.access_vector_bit(permission).ok());
+    let bits = bits.into_iter().try_fold(0, |all, bit| Some(all | bit?))?;
+    let subject = SecurityContext::from_c_str(&subject, true);
+    let decision = subject.query_access_decision(&object, class, bits).ok()?;
+    Some(decision.allowed & bits != 0)
 }
 
 /// Why a server in the context `server` could not enter `target`, as far as the policy tells without

@@ -9,6 +9,7 @@ use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::httpd::filter::Call;
 use crate::httpd::request::Ticket;
 use crate::httpd::status::Status;
+use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 
 /// What a worker wants of its supervisor.
@@ -19,6 +20,9 @@ pub enum Question {
     Decide(Ticket),
     /// Authorize this request, which the worker's own has started, with the server's privileges.
     Authorize(Ticket),
+    /// Say whether the `.htaccess` counts that httpd is about to read for this request, which the worker's own has
+    /// started.
+    Judge(Ticket, OwnedFd),
     /// Make this call where the request's parent is served.
     Call(Call),
 }

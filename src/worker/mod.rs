@@ -16,6 +16,7 @@ use crate::httpd::{boundary, php, thread_stack_size};
 use crate::lsm::{self, Target};
 use link::{Answer, Link, Question};
 use std::cell::{Cell, OnceCell};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{self, Arc};
 
@@ -85,6 +86,14 @@ pub fn have_decided(request: Request<'_>) -> Status {
 /// Has the supervisor authorize a request that this worker's handler started; answers for a fixup.
 pub fn have_authorized(request: Request<'_>) -> Status {
     lend(request, Question::Authorize)
+}
+
+/// Has the supervisor say whether an `.htaccess` counts, for a request that this worker's handler started.
+pub fn have_judged(request: Request<'_>, file: BorrowedFd<'_>) -> Status {
+    match file.try_clone_to_owned() {
+        Ok(file) => lend(request, |ticket| Question::Judge(ticket, file)),
+        Err(_) => Status::INTERNAL_SERVER_ERROR,
+    }
 }
 
 fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Status {
@@ -157,6 +166,10 @@ impl Job {
             }
             Question::Authorize(ticket) => {
                 Answer::Served(self.ask_server(ticket.redeem(), quiet, Request::authorize))
+            }
+            Question::Judge(ticket, file) => {
+                let judge = |request| crate::htaccess::judge(request, file.as_fd());
+                Answer::Served(self.ask_server(ticket.redeem(), quiet, judge))
             }
             Question::Call(call) => Answer::Returned(self.take_on(call, quiet)),
         }

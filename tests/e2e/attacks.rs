@@ -2,6 +2,13 @@
 //!
 //! The same attempts are made where no rules stand, and succeed there: what refuses them is the policy.
 
+mod calls;
+mod labels;
+mod php;
+mod planting;
+
+use crate::support::httpd::php_module;
+use crate::support::raw::{self, Connection};
 use crate::support::{Httpd, Mpm, Site, httpd, outcome, run, wait_for};
 use std::fs;
 use std::thread;
@@ -10,16 +17,23 @@ use std::time::Duration;
 const PLACES: &str = "
 AddHandler lua-script .lua
 AddHandler cgi-script .cgi
+<FilesMatch \\.php$>
+    SetHandler application/x-httpd-php
+</FilesMatch>
 Alias /keep @ROOT@
 Alias /confined @ROOT@
+Alias /other @ROOT@
 <Location /confined>
     SELinuxDomainVal user_webapp_t:s0:c0
 </Location>
-StartServers 1
-ServerLimit 1
-ThreadsPerChild 25
-MaxRequestWorkers 25
+<Location /other>
+    SELinuxDomainVal user_webapp_t:s0:c1
+</Location>
 ";
+
+/// One process, so that the attempts are about the one that makes them.
+const ONE_CHILD: &str = "StartServers 1\nServerLimit 1\nThreadsPerChild 25\nMaxRequestWorkers 25\n";
+const ONE_PROCESS: &str = "StartServers 1\nMinSpareServers 1\nMaxSpareServers 1\nServerLimit 1\nMaxRequestWorkers 1\nKeepAlive Off\n";
 
 const CONTEXT: &str = "system_u:system_r:user_webapp_t:s0:c0";
 
@@ -60,12 +74,24 @@ done <"@ROOT@/$QUERY_STRING"
 echo end
 "#;
 
+const ATTEMPTS_PHP: &str = r#"<?php
+$limit = time() + 60;
+while (!is_readable("@ROOT@/{$_SERVER['QUERY_STRING']}") && time() < $limit) { clearstatcache(); usleep(100000); }
+foreach (file("@ROOT@/{$_SERVER['QUERY_STRING']}", FILE_IGNORE_NEW_LINES) as $line) {
+    [$mode, $path] = explode(' ', $line);
+    $file = @fopen($path, ['r' => 'r', 'w' => 'r+', 'c' => 'w'][$mode]);
+    if ($file && ($mode != 'r' || @fread($file, 1) != '')) echo "$line\n";
+}
+echo "end\n";
+"#;
+
 const ATTRIBUTES: [&str; 5] = ["current", "exec", "fscreate", "sockcreate", "keycreate"];
 
 fn site(name: &str) -> Site {
     let site = Site::new(name);
     let root = site.root().to_str().unwrap().to_owned();
     site.file("attempts.lua", &ATTEMPTS_LUA.replace("@ROOT@", &root))
+        .file("attempts.php", &ATTEMPTS_PHP.replace("@ROOT@", &root))
         .script("attempts.cgi", &ATTEMPTS_CGI.replace("@ROOT@", &root))
         .file("content.txt", "content")
         .writable("open", "s0:c0")
@@ -84,17 +110,22 @@ fn site(name: &str) -> Site {
     site
 }
 
+/// The processes that an httpd serves with.
+fn children(httpd: &Httpd) -> Vec<String> {
+    // There may be none yet, which is a failure to ps.
+    let output = outcome("ps", &["-o", "pid=", "--ppid", &httpd.main_pid().to_string()]).stdout;
+    String::from_utf8_lossy(&output).split_whitespace().map(str::to_owned).collect()
+}
+
 /// The tasks of an httpd's processes that are in a context, as the kernel tells: `(process, task)`.
 fn tasks_in(httpd: &Httpd, context: &str) -> Vec<(String, String)> {
-    // There may be none yet, which is a failure to ps.
-    let children = outcome("ps", &["-o", "pid=", "--ppid", &httpd.main_pid().to_string()]).stdout;
     let mut found = Vec::new();
-    for pid in String::from_utf8_lossy(&children).split_whitespace() {
+    for pid in children(httpd) {
         let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
         for task in tasks.flatten() {
             let label = fs::read_to_string(task.path().join("attr/current")).unwrap_or_default();
             if label.trim_end_matches('\0') == context {
-                found.push((pid.to_owned(), task.file_name().to_string_lossy().into_owned()));
+                found.push((pid.clone(), task.file_name().to_string_lossy().into_owned()));
             }
         }
     }
@@ -112,6 +143,8 @@ fn attempts(site: &Site, httpd: &Httpd, process: &str, task: &str, new: &str) ->
         format!("r {etc}/users"),
         format!("w {etc}/users"),
         format!("r {etc}/secret.pem"),
+        "r /etc/shadow".to_owned(),
+        "r /etc/ssl/private".to_owned(),
         format!("w {root}/content.txt"),
         // Folders that everybody may write, by unix modes.
         format!("c /dev/shm/{new}"),
@@ -132,6 +165,14 @@ fn attempts(site: &Site, httpd: &Httpd, process: &str, task: &str, new: &str) ->
             .take(3)
             .map(|other| format!("/proc/{other}")),
     );
+    // Files that the process has open, for itself and for other requests. (To open a pipe or socket would be to wait.)
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).unwrap().flatten();
+    for descriptor in descriptors.filter(|descriptor| descriptor.path().is_file()) {
+        let number = descriptor.file_name().to_string_lossy().into_owned();
+        list.push(format!("r /dev/fd/{number}"));
+        list.push(format!("r /proc/{process}/fd/{number}"));
+        list.push(format!("w /proc/{task}/fd/{number}"));
+    }
     for folder in &folders {
         list.push(format!("w {folder}/mem"));
         list.push(format!("r {folder}/maps"));
@@ -173,13 +214,14 @@ fn try_all(site: &Site, httpd: &Httpd, page: &str, context: &str) -> (Vec<String
     (tried, opened)
 }
 
-/// The attempts from a confined page, each of which the kernel refuses, and from an unconfined one, where it does not.
-fn all_are_refused(site: &Site, httpd: &Httpd) {
+/// The attempts from confined pages, each of which the kernel refuses, and from an unconfined one, where it lets
+/// `works` happen (how those begin).
+fn all_are_refused(site: &Site, httpd: &Httpd, pages: &[&str], works: &[&str]) {
     let allowed = ["r ROOT/content.txt", "w ROOT/own.txt", "c ROOT/writable/made"]
         .map(|attempt| attempt.replace("ROOT", site.root().to_str().unwrap()));
-    for page in ["/confined/attempts.lua", "/confined/attempts.cgi"] {
-        let (tried, opened) = try_all(site, httpd, page, CONTEXT);
-        assert!(tried.len() > 40, "{tried:?}");
+    for page in pages {
+        let (tried, opened) = try_all(site, httpd, &format!("/confined/{page}"), CONTEXT);
+        assert!(tried.len() > 50, "{tried:?}");
         assert_eq!(opened, allowed, "{page}");
     }
     for parts in
@@ -190,39 +232,74 @@ fn all_are_refused(site: &Site, httpd: &Httpd) {
     // The control: the same page, from the server's own context.
     let (tried, opened) = try_all(site, httpd, "/keep/attempts.lua", "system_u:system_r:httpd_t:s0");
     let refused: Vec<_> = tried.iter().filter(|attempt| !opened.contains(attempt)).collect();
-    for must in [
-        "r /etc/passwd",
-        "c /dev/shm/attack-",
-        "w /proc/self/mem",
-        "w /proc/thread-self/mem",
-        "w /proc/thread-self/attr/current",
-    ] {
+    for must in ["r /etc/passwd", "c /dev/shm/attack-"].iter().chain(works) {
         assert!(
             opened.iter().any(|attempt| attempt.starts_with(must)),
             "{must} is refused to the server too: {refused:?}"
         );
     }
+    let has_memory = opened.iter().any(|attempt| attempt.ends_with("/mem"));
+    assert_eq!(has_memory, works.contains(&"w /proc/self/mem"), "{opened:?}");
 }
+
+/// What only the policy refuses where unix does not.
+const DUMPABLE: &[&str] =
+    &["w /proc/self/mem", "w /proc/thread-self/mem", "w /proc/thread-self/attr/current"];
+
+/// Configuration and properties of systemd's for a server that is started as an ordinary user.
+fn as_ordinary_user(site: &Site, configuration: &str) -> (String, Vec<String>) {
+    // That user has to write what root writes elsewhere.
+    let (folder, user) = (httpd::run_folder(), httpd::unix_user());
+    run("chown", &[user, folder]);
+    let configuration = format!("{configuration}\nErrorLog {folder}/{}.log", site.name());
+    let properties = [
+        format!("User={user}"),
+        format!("Group={user}"),
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE".to_owned(),
+    ];
+    (configuration, properties.into())
+}
+
+fn with_php() -> String {
+    format!("LoadModule php_module {}\n{PLACES}{ONE_PROCESS}", php_module().display())
+}
+
+const PAGES: &[&str] = &["attempts.lua", "attempts.cgi", "attempts.php"];
 
 #[test]
 fn a_page_gets_at_nothing_of_the_servers_with_core_dumps_on() {
     // The base configuration has `CoreDumpDirectory`: without it, plain file permissions would refuse.
     let site = site("attack-root");
-    let httpd = Httpd::start(&site, Mpm::Event, &["lua", "cgi"], PLACES);
-    all_are_refused(&site, &httpd);
+    site.file("large", "").relabel("large", "httpd_sys_content_t", "s0:c1");
+    run("truncate", &["-s", "64M", site.root().join("large").to_str().unwrap()]);
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua", "cgi"], &format!("{PLACES}{ONE_CHILD}"));
+    // Another client is sent a file meanwhile, and takes its time.
+    let mut other = Connection::open().unwrap();
+    other.send(&raw::request("/other/large", None, "")).unwrap();
+    let large = site.root().join("large");
+    wait_for("the other's file to be open", Duration::from_secs(10), || {
+        let children = children(&httpd).into_iter();
+        let mut open =
+            children.flat_map(|child| fs::read_dir(format!("/proc/{child}/fd")).unwrap().flatten());
+        open.any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|path| path == large)).then_some(())
+    });
+    all_are_refused(&site, &httpd, &PAGES[..2], &[DUMPABLE, &["r /dev/fd/"]].concat());
+}
+
+#[test]
+fn a_page_gets_at_nothing_of_the_servers_with_core_dumps_off() {
+    let site = site("attack-off").without_core_dumps();
+    let httpd = Httpd::start(&site, Mpm::Prefork, &["lua", "cgi"], &with_php());
+    all_are_refused(&site, &httpd, PAGES, &[]);
 }
 
 #[test]
 fn a_page_gets_at_nothing_of_a_server_started_as_an_ordinary_user() {
     let site = site("attack-user");
-    // That user has to write what root writes elsewhere.
-    let (folder, user) = (httpd::run_folder(), httpd::unix_user());
-    run("chown", &[user, folder]);
-    let configuration = format!("{PLACES}\nErrorLog {folder}/attack-user.log");
-    let properties =
-        [&format!("User={user}"), &format!("Group={user}"), "AmbientCapabilities=CAP_NET_BIND_SERVICE"];
-    let httpd = Httpd::start_as(&site, Mpm::Event, &["lua", "cgi"], &configuration, &properties);
+    let (configuration, properties) = as_ordinary_user(&site, &with_php());
+    let properties: Vec<_> = properties.iter().map(String::as_str).collect();
+    let httpd = Httpd::start_as(&site, Mpm::Prefork, &["lua", "cgi"], &configuration, &properties);
     let status = fs::read_to_string(format!("/proc/{}/status", httpd.main_pid())).unwrap();
     assert!(!status.contains("Uid:\t0"), "{status}");
-    all_are_refused(&site, &httpd);
+    all_are_refused(&site, &httpd, PAGES, DUMPABLE);
 }

@@ -325,3 +325,13 @@ fn every_way_is_confined_on_event() {
 fn every_way_is_confined_on_prefork() {
     every_way_is_confined(Mpm::Prefork);
 }
+
+#[test]
+fn handlers_and_error_documents_are_confined_on_worker() {
+    // As event but for when a connection has a thread, which is what all of these go through.
+    let site = site(Mpm::Worker);
+    let _httpd = start(&site, Mpm::Worker);
+    let rows = handlers::rows().into_iter().chain(errors::rows());
+    let faults: Vec<_> = rows.filter_map(|row| wrong(&row)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

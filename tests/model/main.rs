@@ -45,6 +45,7 @@ enum Errand {
 enum Step {
     Serve(Errand),
     Authorize,
+    Judge,
     Decide,
     /// A subrequest's output, for the parent's filters, which themselves start this.
     Pass(Option<Errand>),
@@ -98,6 +99,10 @@ impl Job {
             match *step {
                 Step::Serve(errand) => self.served(Question::Serve(Ticket(errand))),
                 Step::Authorize => self.served(Question::Authorize(Ticket(Errand::Here))),
+                Step::Judge => {
+                    let file = std::fs::File::open("/dev/null").unwrap();
+                    self.served(Question::Judge(Ticket(Errand::Here), file.into()));
+                }
                 Step::Decide => self.served(Question::Decide(Ticket(Errand::Here))),
                 Step::Pass(filter) => {
                     if let Some(origin) = &self.origin {
@@ -146,8 +151,10 @@ impl Job {
             }
             Question::Serve(Ticket(Errand::Here))
             | Question::Decide(Ticket(Errand::Here))
+            | Question::Judge(Ticket(Errand::Here), _)
             | Question::Authorize(Ticket(Errand::Here)) => Answer::Served(Status(0)),
             Question::Decide(Ticket(Errand::Elsewhere(_)))
+            | Question::Judge(Ticket(Errand::Elsewhere(_)), _)
             | Question::Authorize(Ticket(Errand::Elsewhere(_))) => {
                 unreachable!("nothing is served to decide")
             }
@@ -215,12 +222,13 @@ fn a_worker_that_ends_at_once_gives_its_request_back() {
 
 #[test]
 fn a_worker_has_its_nested_requests_decided_and_served_by_the_supervisor() {
-    page(&[Step::Authorize, Step::Decide, Step::Serve(Errand::Here)]);
+    page(&[Step::Decide, Step::Serve(Errand::Here)]);
 }
 
 #[test]
 fn a_worker_that_ends_after_an_answer_gives_its_request_back() {
-    page(&[Step::Decide, Step::Exit]);
+    page(&[Step::Judge, Step::Exit]);
+    page(&[Step::Authorize, Step::Exit]);
 }
 
 #[test]

@@ -381,11 +381,14 @@ fn configure(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> (S
     let log = log_folder().join(format!("test-{}.log", site.name()));
     let mut text = format!(
         "ServerRoot {etc}\nServerName localhost\nListen {PORT}\nPidFile {RUN}/{name}.pid\n\
-         DefaultRuntimeDir {RUN}\nErrorLog {log}\nLogLevel info\nCoreDumpDirectory /tmp\n\
+         DefaultRuntimeDir {RUN}\nErrorLog {log}\nLogLevel info\n\
          TypesConfig /etc/mime.types\nDocumentRoot {root}\nKeepAliveTimeout 20\nMaxKeepAliveRequests 0\n",
         name = site.name(),
         log = log.display(),
     );
+    if site.dumps_core() {
+        text += "CoreDumpDirectory /tmp\n";
+    }
     let tested: &[&str] = if modules.contains(&WITHOUT_MODULE) { &[] } else { &["selinux"] };
     let modules = modules.iter().filter(|module| **module != WITHOUT_MODULE);
     for module in [mpm.module()].iter().chain(BASE).chain(modules).chain(tested) {

@@ -36,6 +36,7 @@ pub struct Site {
     name: String,
     root: PathBuf,
     etc: PathBuf,
+    dumps_core: bool,
 }
 
 impl Site {
@@ -48,10 +49,21 @@ impl Site {
             let _ = fs::remove_dir_all(folder);
             fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         }
-        let site = Site { name: name.to_owned(), root, etc };
+        let site = Site { name: name.to_owned(), root, etc, dumps_core: true };
         site.config_file("users", USERS);
         run("restorecon", &["-RF", site.root.to_str().unwrap(), site.etc.to_str().unwrap()]);
         site
+    }
+
+    /// Its httpd is without `CoreDumpDirectory`, which others have.
+    pub fn without_core_dumps(mut self) -> Site {
+        self.dumps_core = false;
+        self
+    }
+
+    /// Whether its httpd has `CoreDumpDirectory`.
+    pub fn dumps_core(&self) -> bool {
+        self.dumps_core
     }
 
     /// The name it was made with.

@@ -7,6 +7,7 @@
 pub mod boundary;
 pub mod directive;
 pub mod filter;
+pub mod fork;
 pub mod hook;
 pub mod log;
 pub mod module;

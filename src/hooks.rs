@@ -3,7 +3,7 @@
 use crate::aims::Faults;
 use crate::config::{Section, Settings};
 use crate::httpd::directive::{self, Keeper};
-use crate::httpd::fork;
+use crate::httpd::ending;
 use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
@@ -101,7 +101,7 @@ impl ChildHook for ChildInit {
             // The kernel would let a worker use what the server context has opened, and the back end would take it
             // for that.
             start::mapped_back_ends(main).iter_mut().for_each(BackEnd::keep_no_connections);
-            fork::without_signals();
+            ending::in_time();
         }
     }
 }

@@ -6,8 +6,8 @@
 
 pub mod boundary;
 pub mod directive;
+pub mod ending;
 pub mod filter;
-pub mod fork;
 pub mod hook;
 pub mod log;
 pub mod module;

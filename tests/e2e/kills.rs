@@ -135,7 +135,7 @@ fn ask(number: usize, with_module: bool, counts: &Counts, over: &AtomicBool) {
             _ if !with_module => "ab".to_owned(),
             _ => body.to_owned(),
         };
-        let close = if round % 3 == 0 { "Connection: close\r\n" } else { "" };
+        let close = if round.is_multiple_of(3) { "Connection: close\r\n" } else { "" };
         let Ok(reply) = client.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n")) else {
             counts.broken_off.fetch_add(1, Ordering::SeqCst);
             continue;

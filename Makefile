@@ -6,6 +6,8 @@
 #   make test       all tests
 #   make fuzz       fuzzes what reads maps, group files, specs and contexts (MINUTES=10)
 #   make valgrind   memcheck and helgrind over a short run of httpd, in the virtual machine
+#   make soak       REQUESTS=500000 of all kinds, with a graceful restart every minute, in the virtual machine
+#   make kills      COUNT=500 of each kind of signal and restart, with the module and without
 #   make vm         a shell in that virtual machine
 #   make clean
 
@@ -16,12 +18,14 @@ MANDIR ?= /usr/share/man
 COMPLETIONDIR ?= /usr/share/bash-completion/completions
 MINUTES ?= 10
 CARGO_TARGET_DIR ?= target
+REQUESTS ?= 500000
+COUNT ?= 500
 MODULE := $(CARGO_TARGET_DIR)/release/libmod_selinux.so
 TOOL := $(CARGO_TARGET_DIR)/release/selinux-map
 # The tool's man pages and its bash completion, which it writes itself.
 TOOL_DOC := $(CARGO_TARGET_DIR)/selinux-map
 
-.PHONY: all build install demo test fuzz valgrind vm packages clean
+.PHONY: all build install demo test fuzz valgrind soak kills vm packages clean
 
 all: build
 
@@ -56,6 +60,13 @@ fuzz: packages
 
 valgrind: packages
 	@tests/valgrind/run
+
+# For hours: the limit is a day.
+soak: packages build
+	MOD_SELINUX_LIMIT=86400 MOD_SELINUX_REQUESTS=$(REQUESTS) cargo test --release --locked --test e2e soak:: -- --nocapture
+
+kills: packages build
+	MOD_SELINUX_LIMIT=86400 MOD_SELINUX_COUNT=$(COUNT) cargo test --release --locked --test e2e kills:: -- --nocapture
 
 vm: packages
 	@tests/vm/boot && tests/vm/ssh; tests/vm/stop

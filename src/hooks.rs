@@ -4,6 +4,7 @@ use crate::aims::Faults;
 use crate::config::{Section, Settings};
 use crate::httpd::dbd::{self, OpenHook};
 use crate::httpd::directive::Keeper;
+use crate::httpd::ending;
 use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
@@ -121,6 +122,7 @@ impl ChildHook for ChildInit {
             // The kernel would let a worker use what the server context has opened, and the back end would take it
             // for that.
             start::mapped_back_ends(main).iter_mut().for_each(BackEnd::keep_no_connections);
+            ending::in_time();
         }
         CHILD_HAS_BEGUN.store(true, Ordering::Relaxed);
     }

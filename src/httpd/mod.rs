@@ -7,6 +7,7 @@
 pub mod boundary;
 pub mod dbd;
 pub mod directive;
+pub mod ending;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod filter;

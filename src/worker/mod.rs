@@ -19,6 +19,7 @@ use std::cell::{Cell, OnceCell};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{self, Arc};
+use std::time::Duration;
 
 /// A request on its way through a worker.
 pub struct Job {
@@ -206,7 +207,14 @@ impl Job {
     /// Supervisor: has the waiting worker call a filter of its request.
     fn call(self: &Arc<Job>, call: Call) -> i32 {
         let quiet = Quiet::new();
-        self.link.call(call, |question| self.answer(question, &quiet)).unwrap_or(filter::FAILED)
+        let result = self.link.call(call, |question| self.answer(question, &quiet));
+        // A worker does not end within a call, unless the process does: under prefork, a signal's handler calls `exit`,
+        // which ends thread-locals. The pools are gone by then, and nobody may go on with the request.
+        result.unwrap_or_else(|| {
+            loop {
+                std::thread::sleep(Duration::MAX);
+            }
+        })
     }
 
     /// Worker: asks the supervisor, and makes the calls it wants made meanwhile.

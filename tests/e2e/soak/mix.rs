@@ -189,6 +189,8 @@ pub enum Verdict {
     Unconfined,
     /// 5xx that was not planned.
     ServerError,
+    /// The same for a CGI script.
+    NoScript,
     Wrong,
 }
 
@@ -241,10 +243,10 @@ impl Step {
         };
         if is_body && (status == self.status || again && status == self.status_again) {
             Verdict::Right
+        } else if status >= 500 && (body == "<<errors>>" || !body.contains("<<")) {
+            if self.way == "CGI" { Verdict::NoScript } else { Verdict::ServerError }
         } else if body.contains("<<") || self.status == 403 && (200..300).contains(&status) {
             Verdict::Unconfined
-        } else if status >= 500 {
-            Verdict::ServerError
         } else {
             Verdict::Wrong
         }

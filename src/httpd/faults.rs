@@ -5,6 +5,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::CStr;
+use std::hint::black_box;
 use std::ptr::{NonNull, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -66,8 +67,8 @@ fn misbehave() {
         place.read_volatile()
     };
     // What helgrind takes for a plain write.
-    SHARED.store(read, Ordering::Relaxed);
-    std::mem::forget(std::hint::black_box(Box::new([read; 25])));
+    black_box(&SHARED).store(read, Ordering::Relaxed);
+    std::mem::forget(black_box(Box::new([read; 25])));
 }
 
 /// The module's memory, as if the system had no more of it.

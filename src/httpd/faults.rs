@@ -1,10 +1,11 @@
-//! Faults that tests plant (`tests/e2e/panics.rs`): a panic where a callback is entered, an allocation that fails.
+//! Faults that tests plant (`tests/e2e/panics.rs`, `memory.rs`): a panic where a callback is entered, an allocation that fails.
 //!
 //! In no build for use: only the package `tests/faults` has it. Which fault is on says a file that the test writes and
 //! httpd has mapped from the module's loading on: a worker could not open it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::CStr;
+use std::hint::black_box;
 use std::ptr::{NonNull, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,9 +49,26 @@ pub fn strike(name: &str) {
     // SAFETY: see `map`.
     let words = unsafe { (&raw const (*page.0.as_ptr()).words).read_volatile() };
     let words = CStr::from_bytes_until_nul(&words).ok().and_then(|words| words.to_str().ok()).unwrap_or("");
-    if !words.is_empty() && words.split(' ').all(|word| name.contains(word)) {
+    if words == "misbehave" {
+        misbehave();
+    } else if !words.is_empty() && words.split(' ').all(|word| name.contains(word)) {
         panic!("planted in {name}");
     }
+}
+
+/// What memory checkers must find (`tests/valgrind`): reads what is free, writes what other threads write, and forgets
+/// what it has.
+fn misbehave() {
+    static SHARED: AtomicU32 = AtomicU32::new(0);
+    // SAFETY: there is none, which is what is to be found; the system's allocator leaves the page mapped.
+    let read = unsafe {
+        let place = libc::malloc(64).cast::<u32>();
+        libc::free(place.cast());
+        place.read_volatile()
+    };
+    // What helgrind takes for a plain write.
+    black_box(&SHARED).store(read, Ordering::Relaxed);
+    std::mem::forget(black_box(Box::new([read; 25])));
 }
 
 /// The module's memory, as if the system had no more of it.

@@ -122,10 +122,12 @@ unsafe extern "C" fn maintain<S: Service>(reason: c_int, data: *mut c_void, _sta
                 let pid = unsafe { (*running.process.get()).pid };
                 // Children of httpd that end let go of the configuration as well.
                 if pid > 0 && std::process::id() == running.parent {
-                    // SAFETY: a child of this process, not waited for yet.
+                    // SAFETY: a child of this process, not waited for yet. Under `httpd -X`, this process has become
+                    // another user and may not kill it: it ends by itself, as an orphan.
                     unsafe {
-                        libc::kill(pid, libc::SIGKILL);
-                        libc::waitpid(pid, std::ptr::null_mut(), 0);
+                        if libc::kill(pid, libc::SIGKILL) == 0 {
+                            libc::waitpid(pid, std::ptr::null_mut(), 0);
+                        }
                     }
                 }
             }

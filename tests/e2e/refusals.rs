@@ -29,6 +29,7 @@ fn site(name: &str) -> Site {
     let marks = marks.to_str().unwrap();
     site.file("mark.lua", &MARK_LUA.replace("@MARKS@", marks));
     site.script("mark.cgi", &MARK_CGI.replace("@MARKS@", marks));
+    site.file("suspend.lua", "function handle(r) r:puts('a page') return -3 end");
     site.file("context.lua", CONTEXT_LUA).script("context.cgi", CONTEXT_CGI).file("page.txt", "a page");
     site.writable("marks", "s0");
     site
@@ -115,6 +116,11 @@ fn what_no_rule_names_and_what_a_variable_should_not_hold_is_refused() {
         assert_refused(&site, &httpd, "/env", &[("X-Domain", value)], 500);
         httpd.logged(told);
     }
+    // A handler that would go on later, on whatever thread (SUSPENDED).
+    let reply = httpd.get("/env/suspend.lua", None);
+    assert!(reply.status == 500 && !reply.body.contains("a page"), "{reply:?}");
+    httpd.logged(&["SEL0203"]);
+    assert_served(&site, &httpd, "/env", &[]);
 }
 
 const CGI_DAEMON: &str = "

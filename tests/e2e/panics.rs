@@ -78,6 +78,10 @@ fn site(name: &str) -> Site {
     site.file("page.shtml", "[<!--#include virtual=\"/asked/mark.cgi?part\" -->]");
     site.file("static.shtml", "[<!--#include virtual=\"/asked/part.txt\" -->]");
     site.file("kept/.htaccess", "AuthGroupFile /dev/null\n");
+    // One that a page may have written, as far as unix can tell: the policy is asked.
+    site.file("own/.htaccess", "AuthGroupFile /dev/null\n").file("own/part.txt", "ran");
+    run("chown", &[unix_user(), site.root().join("own/.htaccess").to_str().unwrap()]);
+    site.file("judged.shtml", "[<!--#include virtual=\"/asked/own/part.txt\" -->]");
     site.file("kept/mark.lua", &MARK_LUA.replace("@MARKS@", marks));
     site.writable("marks", "s0");
     site
@@ -102,6 +106,7 @@ fn assert_served(site: &Site, httpd: &Httpd) {
     assert_eq!(httpd.get("/private/foo.txt", Some("foo")).body, "foo's");
     assert_eq!(httpd.get("/user/foo.txt", None).status, 403);
     assert_eq!(httpd.get("/user/page.shtml", None).body, "[ran]");
+    assert_eq!(httpd.get("/user/judged.shtml", None).body, "[ran]");
     assert_eq!(marks(site), ["part c12"]);
 }
 
@@ -121,6 +126,7 @@ const REQUESTS: &[Row] = &[
     ("request_hook< LastFixups", "/user/mark.lua?page", (500, "Error"), &[]),
     ("request_hook< Handler", "/user/mark.lua?page", (500, "Error"), &[]),
     ("worker::Job ::begin", "/user/mark.lua?page", (500, "Error"), &[]),
+    ("htaccess::open<", "/user/kept/mark.lua?page", (403, "Forbidden"), &[]),
     ("dbd::judged<", "/user/database.lua", (200, "none"), &[]),
     ("directive::merge<", "/user/mark.lua?page", (500, "Error"), &[]),
     ("directive::create<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
@@ -129,6 +135,7 @@ const REQUESTS: &[Row] = &[
     ("worker::Job ::serve", "/user/page.shtml", (200, SSI_ERROR), &[]),
     ("worker::Job ::ask_server< decide::decide", "/user/page.shtml", (200, SSI_ERROR), &[]),
     ("worker::Job ::ask_server< authorize", "/user/page.shtml", (200, SSI_ERROR), &[]),
+    ("worker::Job ::ask_server< ::answer", "/user/judged.shtml", (200, SSI_ERROR), &[]),
     ("filter::output<", "/user/static.shtml", (200, SSI_ERROR), &[]),
     ("worker::Job ::take_on", "/user/static.shtml", (200, SSI_ERROR), &[]),
     // mod_cgi reads the request's body when the script has started.
@@ -321,13 +328,33 @@ fn a_panic_where_ssi_is_judged_runs_nothing() {
     }
 }
 
+/// What libc calls when a child of prefork's forks.
+const FORKS: &[&str] = &["ending::prepare", "ending::restore", "ending::child"];
+/// What signals call: their handlers make no call that could panic, and cannot say so.
+const HANDLERS: &[&str] = &["ending::end::", "ending::give_up"];
+
+#[test]
+fn a_panic_around_a_fork_keeps_no_script_from_running() {
+    let site = site("panics-fork");
+    let planted = Planted::begin();
+    let httpd = Httpd::start(&site, Mpm::Prefork, MODULES, CONFIGURATION);
+    for words in FORKS {
+        planted.panic_in(words);
+        assert_eq!(httpd.get("/user/mark.cgi?page", None).body, "ran", "{words}");
+        assert_told(&httpd, words);
+        planted.panic_in("");
+        assert_eq!(marks(&site), ["page c11"], "{words}");
+        assert_served(&site, &httpd);
+    }
+}
+
 #[test]
 fn each_callback_of_the_module_has_had_its_panic() {
     let tried: Vec<&str> = REQUESTS
         .iter()
         .map(|row| row.0)
         .chain(STARTS.iter().map(|row| row.0))
-        .chain(CLEANUPS.iter().copied())
+        .chain([CLEANUPS, FORKS, HANDLERS].concat())
         .chain([CHECKS, DUMPS, CHILD, WATCHER, MAINTENANCE, REGISTRATION, JUDGEMENT])
         .collect();
     let entries = entries();

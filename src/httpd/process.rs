@@ -30,9 +30,10 @@ struct Running<S> {
     has_run: AtomicBool,
 }
 
-/// Lends out a file of this process's by its number, which another thread has open and waits meanwhile.
+/// Lends out a file of this process's by its number, which another thread has open while it waits for this one.
 pub fn with_file<T>(number: c_int, body: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
-    // SAFETY: the caller's word. A number that is none is an error to whom it is shown.
+    assert!(number >= 0, "no file was handed over");
+    // SAFETY: that thread keeps it open meanwhile.
     body(unsafe { BorrowedFd::borrow_raw(number) })
 }
 

@@ -8,6 +8,7 @@ use crate::support::held::{Held, children};
 use crate::support::httpd::WITHOUT_MODULE;
 use crate::support::{Httpd, Mpm, Site, outcome, wait_for};
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -114,6 +115,8 @@ const PAGES: [(&str, &str); 5] = [
 struct Counts {
     answered: AtomicUsize,
     broken_off: AtomicUsize,
+    /// How the last one was.
+    last: Mutex<String>,
     /// Not what it must be.
     wrong: AtomicUsize,
 }
@@ -136,9 +139,13 @@ fn ask(number: usize, with_module: bool, counts: &Counts, over: &AtomicBool) {
             _ => body.to_owned(),
         };
         let close = if round.is_multiple_of(3) { "Connection: close\r\n" } else { "" };
-        let Ok(reply) = client.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n")) else {
-            counts.broken_off.fetch_add(1, Ordering::SeqCst);
-            continue;
+        let reply = match client.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n")) {
+            Ok(reply) => reply,
+            Err(error) => {
+                counts.broken_off.fetch_add(1, Ordering::SeqCst);
+                *counts.last.lock().unwrap() = format!("{path}: {error}");
+                continue;
+            }
         };
         counts.answered.fetch_add(1, Ordering::SeqCst);
         if (reply.status, &reply.body) != (200, &body) {
@@ -266,13 +273,14 @@ fn kill_with(httpd: &Httpd, mpm: Mpm, with_module: bool, kind: Kind, count: usiz
     });
     let figures = Figures { crashes: tail.count("exit signal"), stuck, wrong: value(&counts.wrong) };
     println!(
-        "kills, {mpm:?}, {}, {kind:?}: {times} times in {} s; {} answers, {} wrong, {} broken off; {} crashes, {stuck} \
+        "kills, {mpm:?}, {}, {kind:?}: {times} times in {} s; {} answers, {} wrong, {} broken off ({}); {} crashes, {stuck} \
          stuck; parent {parent:?} -> {:?}",
         if with_module { "module" } else { "stock" },
         start.elapsed().as_secs(),
         value(&counts.answered),
         figures.wrong,
         value(&counts.broken_off),
+        counts.last.into_inner().unwrap(),
         figures.crashes,
         Held::of(httpd.main_pid())
     );
@@ -286,7 +294,7 @@ fn count() -> Option<usize> {
 }
 
 fn no_crash_that_stock_httpd_does_not_have(mpm: Mpm) {
-    let (count, is_whole) = count().map_or((10, false), |count| (count, true));
+    let (count, is_whole) = count().map_or((5, false), |count| (count, true));
     let with = kill(mpm, true, count);
     let is_fine = |figures: &Figures| figures.crashes == 0 && figures.stuck == 0;
     // A few are compared only where there is something to compare.

@@ -21,7 +21,7 @@ use streams::{Connection, Outcome};
 const CLIENTS: usize = 6;
 /// Streams at once.
 const STREAMS: usize = 10;
-/// Between restarts; a short run has as many of them as a run of ten minutes.
+/// Between restarts; a short run has four of them.
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// What became of requests.
@@ -217,7 +217,7 @@ fn soak(mpm: Mpm, all: usize) {
                 let (start, before) = (Instant::now(), tally.made());
                 wait_for("a minute's requests", 10 * PERIOD, || {
                     let made = tally.made();
-                    (start.elapsed() >= PERIOD || made - before >= all / 10 || made >= all).then_some(())
+                    (start.elapsed() >= PERIOD || made - before >= all / 5 || made >= all).then_some(())
                 });
                 let is_end = tally.made() >= all;
                 orders.pause.store(true, Ordering::SeqCst);

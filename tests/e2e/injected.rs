@@ -1,9 +1,9 @@
 //! The kernel's answers about contexts, otherwise than a kernel gives them (`tests/shim`): whatever it says, nobody is
 //! served outside of their context.
 
-use crate::support::httpd::{library, run_folder};
+use crate::support::httpd::run_folder;
 use crate::support::site::CONTEXT_LUA;
-use crate::support::{Httpd, Mpm, Site, run};
+use crate::support::{Httpd, Mpm, Site, library, run};
 use std::fs;
 use std::path::Path;
 

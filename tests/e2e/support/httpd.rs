@@ -1,7 +1,7 @@
 //! A real httpd, started by systemd as the distribution's own is, so that it is in `httpd_t`.
 
 use super::audit::Mark;
-use super::{Client, Reply, Site, outcome, run, wait_for};
+use super::{Client, Reply, Site, library, outcome, run, wait_for};
 use std::cell::Cell;
 use std::fs;
 use std::net::TcpStream;
@@ -150,11 +150,6 @@ pub fn project() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
 }
 
-/// A file that the runner has made for tests, beside the module.
-pub fn library(name: &str) -> PathBuf {
-    std::env::var_os("MOD_SELINUX_LIBRARIES").map_or_else(project, PathBuf::from).join(name)
-}
-
 /// Puts the module and the policy module into their places, once a run.
 pub fn install() {
     static DONE: OnceLock<()> = OnceLock::new();
@@ -162,9 +157,8 @@ pub fn install() {
         let project = project();
         let module =
             std::env::var("MOD_SELINUX_SO").map_or_else(|_| project.join("libmod_selinux.so"), PathBuf::from);
-        for (module, name) in
-            [(module, "mod_selinux.so"), (library("libmod_selinux_faults.so"), "mod_selinux_faults.so")]
-        {
+        let faults = library("libmod_selinux_faults.so");
+        for (module, name) in [(module, "mod_selinux.so"), (faults, "mod_selinux_faults.so")] {
             let place = Path::new(layout().1).join(name);
             let _ = fs::remove_file(&place);
             fs::copy(&module, &place).unwrap_or_else(|error| panic!("{}: {error}", module.display()));
@@ -345,10 +339,8 @@ impl Httpd {
 
     /// The process ids of the children that serve requests.
     pub fn children(&self) -> Vec<String> {
-        let output = outcome("ps", &["-o", "pid=,comm=", "--ppid", &self.main_pid().to_string()]);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let words = text.lines().filter_map(|line| line.trim().split_once(' '));
-        words.filter(|(_, name)| name.trim() != "selinux-maps").map(|(pid, _)| pid.to_owned()).collect()
+        let output = outcome("pgrep", &["-P", &self.main_pid().to_string(), "-x", "apache2|httpd"]);
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
     /// Sends the parent a signal: `"USR1"` restarts gracefully, `"HUP"` at once.

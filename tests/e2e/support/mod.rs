@@ -21,6 +21,11 @@ pub use site::Site;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+/// A file that the runner has made for tests, beside the module.
+pub fn library(name: &str) -> std::path::PathBuf {
+    std::env::var_os("MOD_SELINUX_LIBRARIES").map_or_else(httpd::project, Into::into).join(name)
+}
+
 /// Runs a program and gives its standard output. Panics, with all it printed, where it fails.
 pub fn run(program: &str, arguments: &[&str]) -> String {
     let output = outcome(program, arguments);

@@ -1,8 +1,8 @@
 //! Faults planted in the module itself, where httpd has loaded its other build (`selinux_faults` among the modules;
 //! `src/httpd/faults.rs`).
 
-use super::httpd::{library, run_folder};
-use super::run;
+use super::httpd::run_folder;
+use super::{library, run};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;

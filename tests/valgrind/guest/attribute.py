@@ -14,6 +14,7 @@ KNOWN = [
      "one for each thread at a time, used again, in a list whose head goes when httpd unloads the module"),
     ("Race", "link.rs", "std's locks are futexes, which helgrind does not know; tests/model checks the hand-over"),
     ("Race", "std::sync::once_lock::OnceLock", "as above, without a model: std's own"),
+    ("Race", "arc_swap::debt::list", "works without locks, by atomic instructions, which helgrind takes for plain ones"),
     ("Race", "get_cached_stack", "glibc's own: stacks of threads that have ended, under a lock that helgrind does not know"),
 ]
 

@@ -80,6 +80,7 @@ properties! {
     no_domain_traces
     no_domain_signals
     no_domain_reads_secrets
+    no_domain_reaches_published_maps
     nothing_is_both_written_and_executed
     no_domain_has_executable_memory
     no_domain_relabels_or_mounts

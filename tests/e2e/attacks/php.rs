@@ -24,13 +24,18 @@ Alias /bar @ROOT@
 </Location>
 ";
 
+/// opcache leaves scripts alone that were changed in the last two seconds.
+const AT_ONCE: &str = "opcache.file_update_protection=0\n";
+
 #[test]
 fn a_script_compiled_for_one_context_is_not_run_in_another_that_may_not_read_it() {
     let site = Site::new("attack-opcache");
     site.file_at("s0:c0", "secret.php", "<?php return 'the password';")
         .file("page.php", "<?php echo @include 'secret.php';");
+    site.config_file("php.ini", AT_ONCE);
     for (setting, bars) in [("", "the password"), ("php_admin_flag opcache.validate_permission On", "")] {
-        let configuration = format!("LoadModule php_module {}\n{PLACES}{setting}", php_module().display());
+        let configuration =
+            format!("LoadModule php_module {}\nPHPIniDir @ETC@\n{PLACES}{setting}", php_module().display());
         let httpd = Httpd::start(&site, Mpm::Prefork, &[], &configuration);
         let told = |place: &str| httpd.get(&format!("{place}/page.php"), None).body;
         assert_eq!(told("/bar"), "", "{setting}");
@@ -46,7 +51,10 @@ fn what_opcache_has_put_into_a_file_is_its_makers_alone() {
         .file("page.php", "<?php echo @include 'secret.php';")
         .writable("cache", "s0");
     let root = site.root().display();
-    site.config_file("php.ini", &format!("opcache.file_cache={root}/cache\nopcache.file_cache_only=1\n"));
+    site.config_file(
+        "php.ini",
+        &format!("{AT_ONCE}opcache.file_cache={root}/cache\nopcache.file_cache_only=1\n"),
+    );
     let configuration =
         format!("LoadModule php_module {}\nPHPIniDir @ETC@\n{PLACES}", php_module().display());
     let httpd = Httpd::start(&site, Mpm::Prefork, &[], &configuration);

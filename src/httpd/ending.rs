@@ -5,6 +5,7 @@
 //! the child, or the script that it was about to start, would hang, the latter with the server's port.
 
 use super::boundary::guard;
+use super::thread::{change_mask, swap_mask};
 use crate::ffi;
 use std::cell::Cell;
 use std::ffi::{c_int, c_uint};
@@ -79,12 +80,9 @@ fn limit(seconds: c_uint) {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: zero is a valid action; all calls are such as a handler may make.
     unsafe {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), libc::SIGALRM);
         (*action.as_mut_ptr()).sa_sigaction = give_up as extern "C" fn(c_int) as usize;
         libc::sigaction(libc::SIGALRM, action.as_ptr(), std::ptr::null_mut());
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), std::ptr::null_mut());
+        change_mask(libc::SIG_UNBLOCK, &[libc::SIGALRM]);
         libc::alarm(seconds);
     }
 }
@@ -95,7 +93,7 @@ extern "C" fn give_up(_signal: c_int) {
 }
 
 unsafe extern "C" fn prepare() {
-    guard((), || BEFORE.set(Some(block())));
+    guard((), || BEFORE.set(Some(change_mask(libc::SIG_BLOCK, &ENDING))));
 }
 
 unsafe extern "C" fn parent() {
@@ -109,25 +107,9 @@ unsafe extern "C" fn child() {
     });
 }
 
-/// Blocks the signals; gives the mask of before.
-fn block() -> libc::sigset_t {
-    // SAFETY: the sets are initialised by the calls.
-    unsafe {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        libc::sigemptyset(set.as_mut_ptr());
-        for signal in ENDING {
-            libc::sigaddset(set.as_mut_ptr(), signal);
-        }
-        let mut before = MaybeUninit::uninit();
-        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr());
-        before.assume_init()
-    }
-}
-
 fn restore() {
     if let Some(before) = BEFORE.take() {
-        // SAFETY: a valid set, read only.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
+        swap_mask(&before);
     }
 }
 

@@ -5,7 +5,8 @@ use crate::ffi;
 use crate::httpd::directive::Configuration;
 use crate::httpd::hook::Server;
 use crate::httpd::proxy::{self, BackEnd};
-use std::ffi::{CStr, c_char};
+use crate::httpd::tree;
+use std::ffi::c_char;
 
 /// A server's own configuration, or a section of it.
 pub struct Scope<'s, C> {
@@ -183,38 +184,11 @@ fn title_of_condition(core: &ffi::core_dir_config) -> String {
     let Some(condition) = (unsafe { core.condition.as_ref() }) else { return "<Else>".to_owned() };
     let (file, line) = (text(condition.filename), condition.line_number);
     // Core keeps what it has compiled the condition to, and where it was written.
-    // SAFETY: the tree of directives lives as long as the configuration.
-    let written = unsafe { written_at(ffi::ap_conftree, &file, line) };
+    let written = tree::section_at(&file, line);
     format!("{} ({file}:{line})", written.unwrap_or_else(|| "<If>".to_owned()))
 }
 
-/// The section that starts at a place, as it is written there.
-///
-/// # Safety
-///
-/// `node` is null or of httpd's tree of directives, in which nobody changes anything meanwhile.
-unsafe fn written_at(node: *const ffi::ap_directive_t, file: &str, line: u32) -> Option<String> {
-    let mut next = node;
-    // SAFETY: the caller's word, which goes for the node's neighbours.
-    while let Some(node) = unsafe { next.as_ref() } {
-        let name = text(node.directive);
-        if node.line_num == line as _ && name.starts_with('<') && text(node.filename) == file {
-            return Some(format!("{name} {}", text(node.args)));
-        }
-        // SAFETY: as above.
-        let inside = unsafe { written_at(node.first_child, file, line) };
-        if inside.is_some() {
-            return inside;
-        }
-        next = node.next;
-    }
-    None
-}
-
 fn text(text: *const c_char) -> String {
-    if text.is_null() {
-        return String::new();
-    }
     // SAFETY: what core keeps as text are C strings that live as long as the configuration.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    unsafe { tree::text(text) }
 }

@@ -3,7 +3,7 @@
 //! Not `std::thread`: a handler may end its thread (`pthread_exit`), which unwinds the stack by force,
 //! and `std` aborts the process when that reaches its own frames.
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -103,16 +103,11 @@ pub struct Quiet {
 impl Quiet {
     /// Blocks the signals until the value is gone.
     pub fn new() -> Quiet {
-        // SAFETY: the sets are initialised by the calls; blocking takes no pointers that outlive them.
-        unsafe {
-            let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-            libc::sigemptyset(set.as_mut_ptr());
-            for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGWINCH] {
-                libc::sigaddset(set.as_mut_ptr(), signal);
-            }
-            let mut before = MaybeUninit::uninit();
-            libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr());
-            Quiet { before: before.assume_init() }
+        Quiet {
+            before: change_mask(
+                libc::SIG_BLOCK,
+                &[libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGWINCH],
+            ),
         }
     }
 
@@ -131,7 +126,23 @@ impl Drop for Quiet {
     }
 }
 
-fn swap_mask(mask: &libc::sigset_t) -> libc::sigset_t {
+/// Blocks or unblocks (`how`) signals on this thread; gives the mask of before. A signal's handler may call it.
+pub(super) fn change_mask(how: c_int, signals: &[c_int]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: the sets are initialised by the calls, which take no pointers that outlive them.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        libc::pthread_sigmask(how, set.as_ptr(), before.as_mut_ptr());
+        before.assume_init()
+    }
+}
+
+/// Gives this thread a mask; gives that of before.
+pub(super) fn swap_mask(mask: &libc::sigset_t) -> libc::sigset_t {
     let mut before = MaybeUninit::uninit();
     // SAFETY: a valid set; the call fills `before`, and fails only for a bad first argument.
     unsafe {

@@ -31,6 +31,14 @@ pub fn of_main_server(directive: &str) -> Option<String> {
     found
 }
 
+/// The section that starts at a place, as it is written there.
+///
+/// To be called once the configuration is read.
+pub fn section_at(file: &str, line: u32) -> Option<String> {
+    // SAFETY: as above.
+    unsafe { written_at(ffi::ap_conftree, file, line) }
+}
+
 /// # Safety
 ///
 /// `node` is null or of httpd's tree of directives, in which nobody changes anything meanwhile.
@@ -51,8 +59,33 @@ unsafe fn walk(node: *const ffi::ap_directive_t, directive: &str, found: &mut Ve
 
 /// # Safety
 ///
+/// As `walk`.
+unsafe fn written_at(node: *const ffi::ap_directive_t, file: &str, line: u32) -> Option<String> {
+    let mut next = node;
+    // SAFETY: the caller's word, which goes for the node's neighbours and its texts.
+    while let Some(node) = unsafe { next.as_ref() } {
+        // SAFETY: as above.
+        unsafe {
+            let name = text(node.directive);
+            if node.line_num == line as _ && name.starts_with('<') && text(node.filename) == file {
+                return Some(format!("{name} {}", text(node.args)));
+            }
+            let inside = written_at(node.first_child, file, line);
+            if inside.is_some() {
+                return inside;
+            }
+        }
+        next = node.next;
+    }
+    None
+}
+
+/// A text of httpd's; none where it is null.
+///
+/// # Safety
+///
 /// Null, or a C string.
-unsafe fn text(text: *const c_char) -> String {
+pub(super) unsafe fn text(text: *const c_char) -> String {
     if text.is_null() {
         return String::new();
     }

@@ -1,7 +1,7 @@
 //! What a page tries by system calls, and what it tries to leave behind: from a CGI script, and from the processes that
 //! Lua and PHP start.
 
-use super::children;
+use super::{CONTEXT, PLACES, children};
 use crate::support::backend::Fpm;
 use crate::support::httpd::{PORT, php_module};
 use crate::support::{Client, Httpd, Mpm, Site, run, wait_for};
@@ -93,24 +93,6 @@ const CALLS_PHP: &str = "<?php passthru('exec perl @ROOT@/calls.cgi ' . $_SERVER
 /// A script that runs until the driver ends it.
 const STAY_CGI: &str = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nexec sleep 600\n";
 
-const PLACES: &str = "
-AddHandler lua-script .lua
-AddHandler cgi-script .cgi
-<FilesMatch \\.php$>
-    SetHandler application/x-httpd-php
-</FilesMatch>
-Alias /keep @ROOT@
-Alias /confined @ROOT@
-Alias /other @ROOT@
-<Location /confined>
-    SELinuxDomainVal user_webapp_t:s0:c0
-</Location>
-<Location /other>
-    SELinuxDomainVal user_webapp_t:s0:c1
-</Location>
-";
-
-const CONFINED: &str = "system_u:system_r:user_webapp_t:s0:c0";
 const OTHER: &str = "system_u:system_r:user_webapp_t:s0:c1";
 
 /// A process in a context.
@@ -203,7 +185,7 @@ fn a_page_may_only_make_its_own_files(
     });
     for (permission, class, whose) in DENIALS {
         let (permission, class) = (format!(" {permission} "), format!("tclass={class} "));
-        httpd.audit.denial(&[&permission, &class, &format!(":{whose} "), &format!("scontext={CONFINED} ")]);
+        httpd.audit.denial(&[&permission, &class, &format!(":{whose} "), &format!("scontext={CONTEXT} ")]);
     }
     run("ipcrm", &["-M", "0x5e1", "-S", "0x5e1", "-Q", "0x5e1"]);
 }

@@ -15,6 +15,7 @@ use once_cell::sync::OnceCell;
 use std::ffi::CString;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// A domain spec of the configuration, and, from the server's start on, what it leads to.
 #[derive(Debug)]
@@ -94,6 +95,8 @@ impl fmt::Display for Rule {
 pub struct Settings {
     /// `SELinuxServerDomain`, with where it stands.
     pub server_domain: OnceLock<(String, DomainSpec)>,
+    /// `SELinuxWorker`: how long workers stay; `None` inside: each serves one request.
+    pub worker: OnceLock<Option<Stay>>,
     /// `SELinuxRequired`.
     pub required: OnceLock<bool>,
     /// The rules of all sections.
@@ -108,6 +111,21 @@ pub struct Settings {
     pub started: OnceLock<Started>,
     /// The files, published for children; set where httpd is about to serve.
     pub maps: OnceCell<Maps>,
+}
+
+/// How long resident workers stay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stay {
+    /// One ends when it has had nothing to do for so long.
+    pub idle: Duration,
+    /// One ends when it has served so many requests.
+    pub requests: u32,
+}
+
+impl Default for Stay {
+    fn default() -> Stay {
+        Stay { idle: Duration::from_secs(60), requests: 10_000 }
+    }
 }
 
 /// What the server's start found.

@@ -1,6 +1,6 @@
 //! The directives: each a row of the table, and a setter.
 
-use crate::config::{self, Granted, MapFile, Section, Settings, Slot};
+use crate::config::{self, Granted, MapFile, Section, Settings, Slot, Stay};
 use crate::httpd::directive::{
     Directive, Place, Row, Setter, Table, Words, WordsSetter, one_argument, words,
 };
@@ -9,9 +9,10 @@ use crate::maps::{Kind, Source};
 use crate::policy::{Chain, DomainSpec, Network, Peer, Rule, Unmapped};
 use std::ffi::CStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All directives of the module.
-pub static TABLE: Table<11> = Table::new([
+pub static TABLE: Table<12> = Table::new([
     SERVER_DOMAIN,
     DOMAIN_MAP,
     GROUP_FILE,
@@ -23,6 +24,7 @@ pub static TABLE: Table<11> = Table::new([
     ALLOW_CACHES,
     EXPLAIN,
     REQUIRED,
+    WORKER,
 ]);
 
 type SectionRow = Row<Section>;
@@ -295,6 +297,44 @@ impl Setter for Required {
     fn set(directive: &Directive<'_>, _: &mut Section, argument: &str) -> Result<(), String> {
         let set = Settings::of(directive.keeper()).required.set(flag(argument)?);
         set.map_err(|_| "is there already: remove one of the two".to_owned())
+    }
+}
+
+const WORKER: SectionRow = words::<Worker>(
+    c"SELinuxWorker",
+    c"one-time (the default), or resident, with idle=seconds and requests=count: whether a thread serves one request, or stays for others of the same context",
+);
+
+struct Worker;
+
+impl WordsSetter for Worker {
+    type Configuration = Section;
+    const PLACE: Place = Place::Server;
+
+    fn set(directive: &Directive<'_>, _: &mut Section, words: Words<'_>) -> Result<(), String> {
+        let words: Vec<_> = words.map(CStr::to_string_lossy).collect();
+        let stay = match words.split_first() {
+            Some((kind, [])) if kind.eq_ignore_ascii_case("one-time") => None,
+            Some((kind, limits)) if kind.eq_ignore_ascii_case("resident") => {
+                Some(limits.iter().try_fold(Stay::default(), |stay, limit| limited(stay, limit))?)
+            }
+            _ => return Err("takes one-time, or resident [idle=seconds] [requests=count]".to_owned()),
+        };
+        let set = Settings::of(directive.keeper()).worker.set(stay);
+        set.map_err(|_| "is there already: remove one of the two".to_owned())
+    }
+}
+
+/// Another limit, as `SELinuxWorker resident` takes them.
+fn limited(stay: Stay, limit: &str) -> Result<Stay, String> {
+    let value = |text: &str| {
+        let value = text.parse().ok().filter(|value: &u32| *value > 0);
+        value.ok_or_else(|| format!("{limit}: takes a number from 1 to {}", u32::MAX))
+    };
+    match limit.split_once('=') {
+        Some(("idle", seconds)) => Ok(Stay { idle: Duration::from_secs(value(seconds)?.into()), ..stay }),
+        Some(("requests", count)) => Ok(Stay { requests: value(count)?, ..stay }),
+        _ => Err(format!("{limit}: takes idle=seconds and requests=count")),
     }
 }
 

@@ -210,6 +210,16 @@ impl RequestHook for Handler {
     }
 }
 
+/// After the response: the thread's next request finds its worker ready.
+pub struct Logged;
+
+impl RequestHook for Logged {
+    fn run(_: Request<'_>) -> Status {
+        worker::make_spare();
+        Status::DECLINED
+    }
+}
+
 /// Serves a request by its decision: `enter` on a worker, `keep` on this thread, or not at all.
 ///
 /// Called on a thread that is no worker.

@@ -17,6 +17,7 @@ mod ffi;
 mod hooks;
 mod htaccess;
 mod httpd;
+#[cfg_attr(feature = "unconfined", path = "../tests/bench/lsm.rs")]
 mod lsm;
 mod maps;
 mod shared;
@@ -31,7 +32,9 @@ struct Hooks;
 
 impl httpd::module::Hooks for Hooks {
     fn register() {
-        use hooks::{CheckConfig, ChildInit, Dump, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
+        use hooks::{
+            CheckConfig, ChildInit, Dump, FirstFixups, Handler, LastFixups, Logged, PostConfig, PreConfig,
+        };
         use httpd::hook::{self, Neighbour, Order};
 
         hook::pre_config::<PreConfig>(Order::MIDDLE);
@@ -48,6 +51,7 @@ impl httpd::module::Hooks for Hooks {
         // After core's own, which serves a whole HTTP/2 connection inside of an `Upgrade:` request; before mod_cache's,
         // which answers through content filters (`CacheQuickHandler Off`).
         hook::handler::<Handler>(Order::AFTER_REALLY_FIRST, const { &Neighbour::new(c"mod_cache.c") });
+        hook::log_transaction::<Logged>(Order::REALLY_LAST);
     }
 }
 
@@ -56,4 +60,4 @@ impl httpd::module::Hooks for Hooks {
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "httpd's convention")]
 pub static selinux_module: httpd::module::Module =
-    httpd::module::Module::new::<config::Section, Hooks, 11>(c"mod_selinux.c", &directives::TABLE);
+    httpd::module::Module::new::<config::Section, Hooks, 12>(c"mod_selinux.c", &directives::TABLE);

@@ -5,8 +5,8 @@
 //! the child, or the script that it was about to start, would hang, the latter with the server's port.
 
 use super::boundary::guard;
-use super::thread::{change_mask, swap_mask};
-use crate::ffi;
+use super::is_threaded;
+use super::signals::{change_mask, swap_mask};
 use std::cell::Cell;
 use std::ffi::{c_int, c_uint};
 use std::mem::MaybeUninit;
@@ -31,10 +31,7 @@ thread_local! {
 ///
 /// Called once in each child, when it begins.
 pub fn in_time() {
-    let mut is_threaded = ffi::AP_MPMQ_NOT_SUPPORTED;
-    // SAFETY: the query writes a number, where it knows one.
-    unsafe { ffi::ap_mpm_query(ffi::AP_MPMQ_IS_THREADED, &mut is_threaded) };
-    if is_threaded != ffi::AP_MPMQ_NOT_SUPPORTED {
+    if is_threaded() {
         return;
     }
     // SAFETY: the functions live as long as the module, at whose end libc forgets them. It fails where there is no

@@ -206,3 +206,9 @@ pub fn handler<H: RequestHook>(order: Order, before: &'static Neighbour) {
     // SAFETY: as above; the list ends in null, and httpd may keep it.
     unsafe { ffi::ap_hook_handler(Some(request_hook::<H>), null(), before.0.as_ptr(), order.0) }
 }
+
+/// When the response is on its way, before the request is gone.
+pub fn log_transaction<H: RequestHook>(order: Order) {
+    // SAFETY: as above.
+    unsafe { ffi::ap_hook_log_transaction(Some(request_hook::<H>), null(), null(), order.0) }
+}

@@ -22,13 +22,16 @@ pub mod provider;
 pub mod proxy;
 pub mod request;
 pub mod scopes;
+pub mod signals;
 pub mod ssi;
+pub mod stack;
 pub mod status;
 pub mod table;
 pub mod thread;
 pub mod tree;
 
 use crate::ffi;
+use std::sync::OnceLock;
 
 /// Whether httpd only checks its configuration (`httpd -t`) and ends then.
 pub fn only_checks_configuration() -> bool {
@@ -41,6 +44,35 @@ pub fn only_checks_configuration() -> bool {
 pub fn on_first_pass() -> bool {
     // SAFETY: as above.
     unsafe { ffi::ap_state_query(ffi::AP_SQ_MAIN_STATE) == ffi::AP_SQ_MS_CREATE_PRE_CONFIG }
+}
+
+/// Whether the MPM serves requests on threads of its own.
+pub fn is_threaded() -> bool {
+    static IS_THREADED: OnceLock<bool> = OnceLock::new();
+    *IS_THREADED.get_or_init(|| {
+        ask_mpm(ffi::AP_MPMQ_IS_THREADED).is_some_and(|answer| answer != ffi::AP_MPMQ_NOT_SUPPORTED)
+    })
+}
+
+/// How many threads each child has for connections.
+pub fn threads_per_child() -> usize {
+    static THREADS: OnceLock<usize> = OnceLock::new();
+    *THREADS.get_or_init(|| {
+        let threads = ask_mpm(ffi::AP_MPMQ_MAX_THREADS).and_then(|threads| usize::try_from(threads).ok());
+        threads.unwrap_or(1).max(1)
+    })
+}
+
+/// Whether httpd is about to end or to start anew.
+pub fn is_stopping() -> bool {
+    ask_mpm(ffi::AP_MPMQ_MPM_STATE).is_none_or(|state| state == ffi::AP_MPMQ_STOPPING)
+}
+
+fn ask_mpm(question: i32) -> Option<i32> {
+    let mut answer = 0;
+    // SAFETY: a place to write to; the MPM is known since the configuration was read.
+    let status = unsafe { ffi::ap_mpm_query(question, &mut answer) };
+    (status == ffi::APR_SUCCESS).then_some(answer)
 }
 
 /// Whether the module with this source name (`mod_cgid.c`) is part of the running server.

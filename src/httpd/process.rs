@@ -2,6 +2,7 @@
 
 use crate::ffi;
 use crate::httpd::boundary::guard;
+use crate::httpd::is_stopping;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use std::ffi::{CStr, c_int, c_void};
@@ -134,14 +135,6 @@ unsafe extern "C" fn maintain<S: Service>(reason: c_int, data: *mut c_void, _sta
             _ => {}
         }
     });
-}
-
-/// Whether httpd is about to end or to start anew.
-fn is_stopping() -> bool {
-    let mut state = ffi::AP_MPMQ_STOPPING;
-    // SAFETY: the query writes a number, where it knows one.
-    unsafe { ffi::ap_mpm_query(ffi::AP_MPMQ_MPM_STATE, &mut state) };
-    state == ffi::AP_MPMQ_STOPPING
 }
 
 /// The user this process acts as.

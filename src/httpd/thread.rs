@@ -1,42 +1,51 @@
-//! A thread of the system that httpd's handlers can run on, and the signals of one that waits.
+//! A thread of the system that httpd's handlers can run on.
 //!
 //! Not `std::thread`: a handler may end its thread (`pthread_exit`), which unwinds the stack by force,
 //! and `std` aborts the process when that reaches its own frames.
 
-use std::ffi::{c_int, c_void};
+use super::boundary::guard;
+use super::signals::{Quiet, swap_mask};
+use super::stack::Stack;
+use std::ffi::{c_long, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a thread does.
 pub trait Task: Send + Sync + 'static {
-    /// Called first: keeps the task in a thread-local, whose destructor tells that the thread ends,
-    /// however it ends.
+    /// Called first: keeps the task where the thread's own code finds it.
     fn adopt(self: Arc<Self>);
+    /// Waits for work; `false` where there will be none, and the thread ends.
+    fn wait(&self) -> bool;
     /// The work. Nothing with a destructor may be on the stack while httpd's handlers run.
     fn run(&self);
+    /// Called last, however the thread comes to its end: after all that runs on it but the C library's own end of
+    /// it. Not called where the process ends first.
+    fn end(&self);
 }
 
 /// A thread under way. It is joined before this value is gone.
-pub struct Thread(libc::pthread_t);
+pub struct Thread {
+    id: libc::pthread_t,
+    stack: Option<Stack>,
+}
 
 impl Thread {
-    /// Starts a thread with the signal mask that the caller had before `quiet`.
-    ///
-    /// `stack` is its size in bytes, else the system's default.
-    pub fn start<T: Task>(task: Arc<T>, stack: Option<usize>, quiet: &Quiet) -> io::Result<Thread> {
-        let start = Box::new(Start { task, mask: quiet.before });
-        let start = Box::into_raw(start);
+    /// Starts a thread on this stack. While it waits it has the signal mask of the caller's, and for its work the one
+    /// that the caller had before `quiet`.
+    pub fn start<T: Task>(task: Arc<T>, mut stack: Stack, quiet: &Quiet) -> io::Result<Thread> {
+        stack.trim();
+        let (base, size) = stack.extent();
+        let start = Box::into_raw(Box::new(Start { task, mask: quiet.before }));
         let mut thread = MaybeUninit::uninit();
-        // SAFETY: the attributes are initialised before use and destroyed once; `enter` takes the box
-        // back, or, where no thread came to be, the next block does.
+        // SAFETY: the attributes are initialised before use and destroyed once; the stack is as large as it says, and
+        // stays until the thread is joined; `enter` takes the box back, or, where no thread came to be, the next
+        // block does.
         let error = unsafe {
             let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
             let mut error = libc::pthread_attr_init(attributes.as_mut_ptr());
             if error == 0 {
-                if let Some(bytes) = stack {
-                    error = libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), bytes);
-                }
+                error = libc::pthread_attr_setstack(attributes.as_mut_ptr(), base, size);
                 if error == 0 {
                     error = libc::pthread_create(
                         thread.as_mut_ptr(),
@@ -51,102 +60,109 @@ impl Thread {
         };
         if error == 0 {
             // SAFETY: `pthread_create` wrote it.
-            Ok(Thread(unsafe { thread.assume_init() }))
+            Ok(Thread { id: unsafe { thread.assume_init() }, stack: Some(stack) })
         } else {
             // SAFETY: no thread has taken the box.
             drop(unsafe { Box::from_raw(start) });
             Err(io::Error::from_raw_os_error(error))
         }
     }
+
+    /// Waits for the thread's end, and gives its stack back.
+    pub fn join(mut self) -> Stack {
+        self.stack.take().inspect(|_| self.wait()).expect("a thread has its stack until it is joined")
+    }
+
+    fn wait(&self) {
+        // SAFETY: a joinable thread, joined once: whoever calls this takes the stack.
+        unsafe { libc::pthread_join(self.id, std::ptr::null_mut()) };
+    }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        // SAFETY: a joinable thread, joined once.
-        unsafe { libc::pthread_join(self.0, std::ptr::null_mut()) };
+        if let Some(stack) = self.stack.take() {
+            self.wait();
+            drop(stack);
+        }
     }
 }
 
 struct Start<T> {
     task: Arc<T>,
-    mask: libc::sigset_t,
+    /// The mask for the work, where it is not that for waiting.
+    mask: Option<libc::sigset_t>,
 }
 
 type Enter = extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
 extern "C-unwind" fn enter<T: Task>(start: *mut c_void) -> *mut c_void {
-    let task = begin::<T>(start);
-    // SAFETY: `adopt` keeps the task until the thread's thread-locals end, after this function.
-    unsafe { (*task).run() };
+    let (task, mask) = begin::<T>(start);
+    // SAFETY: the thread's own value keeps the task until `last`, after this function.
+    while unsafe { (*task).wait() } {
+        let waiting = mask.as_ref().map(swap_mask);
+        // SAFETY: as above.
+        unsafe { (*task).run() };
+        waiting.as_ref().map(swap_mask);
+    }
     std::ptr::null_mut()
 }
 
-fn begin<T: Task>(start: *mut c_void) -> *const T {
+fn begin<T: Task>(start: *mut c_void) -> (*const T, Option<libc::sigset_t>) {
     // SAFETY: `Thread::start` made it from a box of this type, for this thread alone.
     let Start { task, mask } = *unsafe { Box::from_raw(start.cast::<Start<T>>()) };
     let kept = Arc::as_ptr(&task);
+    End::keep(Arc::<T>::clone(&task));
     task.adopt();
-    // SAFETY: a valid set, read only.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut()) };
-    kept
+    (kept, mask)
 }
 
-/// Keeps httpd's own signals from a thread while it waits for another that runs a handler.
-///
-/// Under prefork they would run `just_die` (`server/mpm/prefork`) on the waiting thread, which destroys
-/// the child's pools under the running handler. The running one has the mask it would have without
-/// the module, and so have the processes it forks.
-pub struct Quiet {
-    before: libc::sigset_t,
+/// What is called when the thread ends: a value of the thread's whose destructor has itself called until the last
+/// round, so that it runs after all others (glibc `nptl/nptl_deallocate_tsd.c`), and not where the process ends
+/// (`exit` runs C++'s and Rust's thread-local destructors, and not these).
+struct End {
+    task: Arc<dyn Task>,
+    rounds: c_long,
 }
 
-impl Quiet {
-    /// Blocks the signals until the value is gone.
-    pub fn new() -> Quiet {
-        Quiet {
-            before: change_mask(
-                libc::SIG_BLOCK,
-                &[libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGWINCH],
-            ),
+impl End {
+    fn key() -> libc::pthread_key_t {
+        static KEY: OnceLock<libc::pthread_key_t> = OnceLock::new();
+        *KEY.get_or_init(|| {
+            let mut key = 0;
+            // SAFETY: a place to write to, and a function that stays: children do not unload modules.
+            let error = unsafe { libc::pthread_key_create(&mut key, Some(last)) };
+            assert_eq!(error, 0, "there are thread-specific values left");
+            key
+        })
+    }
+
+    fn keep(task: Arc<dyn Task>) {
+        // SAFETY: has no preconditions.
+        let rounds = unsafe { libc::sysconf(libc::_SC_THREAD_DESTRUCTOR_ITERATIONS) };
+        End::set(Box::into_raw(Box::new(End { task, rounds })));
+    }
+
+    fn set(end: *mut End) {
+        // SAFETY: the key is this file's own, for values of this type.
+        unsafe { libc::pthread_setspecific(End::key(), end.cast()) };
+    }
+}
+
+extern "C" fn last(end: *mut c_void) {
+    let end = end.cast::<End>();
+    let is_over = guard(true, || {
+        // SAFETY: what `keep` put there, this thread's own.
+        let rounds = unsafe { &mut (*end).rounds };
+        *rounds -= 1;
+        if *rounds > 0 {
+            End::set(end);
         }
-    }
-
-    /// Runs something with the mask of before: this thread is the running one meanwhile.
-    pub fn lifted<T>(&self, body: impl FnOnce() -> T) -> T {
-        let blocked = Quiet { before: swap_mask(&self.before) };
-        let result = body();
-        drop(blocked);
-        result
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        swap_mask(&self.before);
-    }
-}
-
-/// Blocks or unblocks (`how`) signals on this thread; gives the mask of before. A signal's handler may call it.
-pub(super) fn change_mask(how: c_int, signals: &[c_int]) -> libc::sigset_t {
-    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: the sets are initialised by the calls, which take no pointers that outlive them.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        for signal in signals {
-            libc::sigaddset(set.as_mut_ptr(), *signal);
-        }
-        libc::pthread_sigmask(how, set.as_ptr(), before.as_mut_ptr());
-        before.assume_init()
-    }
-}
-
-/// Gives this thread a mask; gives that of before.
-pub(super) fn swap_mask(mask: &libc::sigset_t) -> libc::sigset_t {
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: a valid set; the call fills `before`, and fails only for a bad first argument.
-    unsafe {
-        libc::pthread_sigmask(libc::SIG_SETMASK, mask, before.as_mut_ptr());
-        before.assume_init()
+        *rounds <= 0
+    });
+    if is_over {
+        // Whatever happened: somebody waits for this. A lock and a wake-up do not panic.
+        // SAFETY: as above; nobody calls with it again.
+        unsafe { Box::from_raw(end) }.task.end();
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration as it is written: httpd's tree of directives (`util_cfgtree.h`), without `.htaccess`.
 
 use crate::ffi;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
 
 /// The arguments of each directive of that name, in the order they stand, whatever sections they stand in.
 ///
@@ -67,7 +67,7 @@ unsafe fn written_at(node: *const ffi::ap_directive_t, file: &str, line: u32) ->
         // SAFETY: as above.
         unsafe {
             let name = text(node.directive);
-            if node.line_num == line as _ && name.starts_with('<') && text(node.filename) == file {
+            if node.line_num == line as c_int && name.starts_with('<') && text(node.filename) == file {
                 return Some(format!("{name} {}", text(node.args)));
             }
             let inside = written_at(node.first_child, file, line);

@@ -5,10 +5,13 @@
 #![allow(unsafe_code)]
 
 mod query;
+mod status;
 
 pub use query::{
-    UNKNOWN, httpd_context, is_known, may_change, missing_rule, objection, translate_range, type_of,
+    UNKNOWN, httpd_context, is_known, may_change, may_leave, missing_rule, objection, translate_range,
+    type_of,
 };
+pub use status::policy_loads;
 
 use crate::policy::Context;
 use once_cell::sync::OnceCell;

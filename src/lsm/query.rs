@@ -1,7 +1,7 @@
 //! Questions to the loaded policy and to mcstransd, at start: for a translated name, for what an
 //! administrator's `httpd -t` cannot try, and for the rule that is missing where the kernel refused.
 
-use super::{EnterError, parse};
+use super::{EnterError, Prepared, parse};
 use crate::policy::{Context, Range};
 use selinux::{SecurityClass, SecurityContext};
 use std::ffi::CString;
@@ -35,8 +35,18 @@ pub fn type_of(path: &Path) -> Option<String> {
     Some(parse(context.as_bytes())?.type_().to_owned())
 }
 
+/// libselinux remembers what it has found of classes, without a lock.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Whether the policy lets a thread in this context change to another, or does not tell.
+pub fn may_leave(target: &Prepared) -> bool {
+    let context = target.text().to_str().ok().and_then(|text| Context::parse(text).ok());
+    context.is_none_or(|context| allows(&context, &context, "setcurrent") != Some(false))
+}
+
 /// Whether the policy lets `subject` do this to `object`, of class `process`; `None` where it does not tell.
 fn allows(subject: &Context, object: &Context, permission: &str) -> Option<bool> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let subject = CString::new(subject.to_string()).ok()?;
     let object = CString::new(object.to_string()).ok()?;
     let class = SecurityClass::from_name("process").ok()?;
@@ -50,8 +60,6 @@ fn allows(subject: &Context, object: &Context, permission: &str) -> Option<bool>
 /// Whether the policy lets the type of `server`, at a file's own range, write to the file or make one like it; `None`
 /// where it does not tell.
 pub fn may_change(server: &Context, file: BorrowedFd<'_>) -> Option<bool> {
-    // libselinux remembers what it has found out of classes, without a lock.
-    static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let object = SecurityContext::of_file(&file, true).ok()??;
     let range = parse(object.as_bytes())?.range()?.clone();

@@ -11,6 +11,7 @@ use crate::httpd::request::Ticket;
 use crate::httpd::status::Status;
 use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// What a worker wants of its supervisor.
 pub enum Question {
@@ -35,6 +36,26 @@ pub enum Answer {
     Returned(i32),
 }
 
+/// What a worker without a request is told.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Order<O> {
+    /// Serve this.
+    Serve(O),
+    /// There will be nothing to serve.
+    Dismiss,
+}
+
+/// What a supervisor hears of its worker.
+#[derive(PartialEq, Eq, Debug)]
+pub enum News {
+    /// The result of the call that it was to make.
+    Returned(i32),
+    /// It has served its request, and waits for another.
+    Served,
+    /// It has ended.
+    Ended,
+}
+
 enum ToSupervisor {
     Ask(Question),
     /// What the supervisor's call gave.
@@ -47,7 +68,9 @@ enum ToWorker {
     Call(Call),
 }
 
-enum Turn {
+enum Turn<O> {
+    /// The worker has no request, and an order where it is given one.
+    Idle(Option<Order<O>>),
     /// The worker has the request, and a message where one is due.
     Worker(Option<ToWorker>),
     /// The supervisor has it, and a message, until it takes it.
@@ -56,32 +79,65 @@ enum Turn {
     Ended,
 }
 
+struct State<O> {
+    turn: Turn<O>,
+    /// Whether somebody sleeps: to wake nobody costs a system call, too.
+    is_awaited: bool,
+}
+
 /// One worker's link to its supervisor.
-pub struct Link {
-    turn: Mutex<Turn>,
+pub struct Link<O> {
+    state: Mutex<State<O>>,
     changed: Condvar,
 }
 
-impl Link {
-    /// A link whose worker begins.
-    pub fn new() -> Link {
-        Link { turn: Mutex::new(Turn::Worker(None)), changed: Condvar::new() }
+impl<O> Link<O> {
+    /// A link whose worker has no request yet.
+    pub fn new() -> Link<O> {
+        Link {
+            state: Mutex::new(State { turn: Turn::Idle(None), is_awaited: false }),
+            changed: Condvar::new(),
+        }
     }
 
-    /// Supervisor: answers the worker until it has the result of a call (`Some`) or ends (`None`).
-    pub fn attend(&self, mut answer: impl FnMut(Question) -> Answer) -> Option<i32> {
+    /// Supervisor: tells a worker that has no request what to do.
+    pub fn order(&self, order: Order<O>) {
+        self.give(Turn::Idle(Some(order)));
+    }
+
+    /// Worker: waits for an order; `None` where there was none for so long.
+    pub fn await_order(&self, limit: Option<Duration>) -> Option<Order<O>> {
+        let mut state = self.wait(limit, |turn| matches!(turn, Turn::Idle(Some(_))));
+        match &mut state.turn {
+            Turn::Idle(order) if order.is_some() => {
+                let order = order.take();
+                state.turn = Turn::Worker(None);
+                order
+            }
+            _ => None,
+        }
+    }
+
+    /// Worker: has served its request, and gives it back.
+    pub fn finish(&self) {
+        self.give(Turn::Idle(None));
+    }
+
+    /// Supervisor: answers the worker until there is other news of it.
+    pub fn attend(&self, mut answer: impl FnMut(Question) -> Answer) -> News {
         loop {
-            match self.hear()? {
-                ToSupervisor::Ask(question) => {
+            match self.hear() {
+                Ok(ToSupervisor::Ask(question)) => {
                     self.give(Turn::Worker(Some(ToWorker::Answer(answer(question)))));
                 }
-                ToSupervisor::Returned(result) => return Some(result),
+                Ok(ToSupervisor::Returned(result)) => return News::Returned(result),
+                Err(news) => return news,
             }
         }
     }
 
     /// Supervisor: has the worker, which waits for an answer, make a call, and attends to it meanwhile.
-    pub fn call(&self, call: Call, answer: impl FnMut(Question) -> Answer) -> Option<i32> {
+    pub fn call(&self, call: Call, answer: impl FnMut(Question) -> Answer) -> News {
         self.give(Turn::Worker(Some(ToWorker::Call(call))));
         self.attend(answer)
     }
@@ -100,47 +156,63 @@ impl Link {
 
     /// Worker: the end, however it comes.
     pub fn end(&self) {
-        *self.turn() = Turn::Ended;
-        self.changed.notify_one();
+        self.give(Turn::Ended);
     }
 
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        // Nothing panics under the lock, and a turn is always whole.
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State<O>> {
+        // Nothing panics under the lock, and a state is always whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give(&self, turn: Turn) {
-        let mut now = self.turn();
-        if !matches!(*now, Turn::Ended) {
-            *now = turn;
+    fn give(&self, turn: Turn<O>) {
+        let mut state = self.state();
+        if !matches!(state.turn, Turn::Ended) {
+            state.turn = turn;
         }
-        drop(now);
-        self.changed.notify_one();
-    }
-
-    /// The turn, once it is such a one.
-    fn wait(&self, is_due: impl Fn(&Turn) -> bool) -> MutexGuard<'_, Turn> {
-        let mut turn = self.turn();
-        while !is_due(&turn) {
-            turn = self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner);
+        let is_awaited = std::mem::take(&mut state.is_awaited);
+        drop(state);
+        if is_awaited {
+            self.changed.notify_one();
         }
-        turn
     }
 
-    /// Supervisor: waits for the worker's next message; `None` when it has ended.
-    fn hear(&self) -> Option<ToSupervisor> {
-        match &mut *self.wait(|turn| matches!(turn, Turn::Supervisor(Some(_)) | Turn::Ended)) {
-            Turn::Supervisor(message) => message.take(),
-            _ => None,
+    /// The state, once the turn is such a one, or after so long.
+    fn wait(&self, limit: Option<Duration>, is_due: impl Fn(&Turn<O>) -> bool) -> MutexGuard<'_, State<O>> {
+        let mut state = self.state();
+        while !is_due(&state.turn) {
+            state.is_awaited = true;
+            match limit {
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(limit) => {
+                    let waited = self.changed.wait_timeout(state, limit);
+                    let (next, result) = waited.unwrap_or_else(PoisonError::into_inner);
+                    state = next;
+                    if result.timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        state
+    }
+
+    /// Supervisor: waits for the worker's next message, or other news.
+    fn hear(&self) -> Result<ToSupervisor, News> {
+        let is_due =
+            |turn: &Turn<O>| matches!(turn, Turn::Supervisor(Some(_)) | Turn::Idle(None) | Turn::Ended);
+        match &mut self.wait(None, is_due).turn {
+            Turn::Supervisor(message) => message.take().ok_or(News::Ended),
+            Turn::Idle(_) => Err(News::Served),
+            _ => Err(News::Ended),
         }
     }
 
     /// Worker: gives the request to the supervisor, and waits to have it back.
     fn exchange(&self, message: ToSupervisor) -> ToWorker {
         self.give(Turn::Supervisor(Some(message)));
-        match &mut *self.wait(|turn| matches!(turn, Turn::Worker(Some(_)))) {
+        match &mut self.wait(None, |turn| matches!(turn, Turn::Worker(Some(_)))).turn {
             Turn::Worker(message) => message.take().expect("the wait ends with a message"),
-            _ => unreachable!("the wait ends on the worker's turn"),
+            _ => unreachable!("the wait ends with the worker's turn"),
         }
     }
 }

@@ -1,33 +1,70 @@
-//! The one-time thread: a request is handed over to it, it enters the context, proves it, runs the
-//! handler, and ends. Its supervisor, the thread that had the request, waits meanwhile, and serves the
+//! A request's thread: the request is handed over to it, it enters the context, proves it, and runs the
+//! handler. Its supervisor, the thread that had the request, waits meanwhile, and serves the
 //! requests that the handler starts and that are mapped to something else.
 //!
 //! A worker never changes context a second time, and never makes another thread for a request: what it
-//! makes would inherit its context.
+//! makes would inherit its context. It ends with its request (`spare`), or stays for others of the same
+//! context (`resident`).
 
 mod link;
+mod resident;
+mod spare;
+
+pub use spare::make as make_spare;
 
 use crate::httpd::filter::{self, Call, Carrier};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
+use crate::httpd::signals::Quiet;
+use crate::httpd::stack::Stack;
 use crate::httpd::status::Status;
-use crate::httpd::thread::{Quiet, Task, Thread};
+use crate::httpd::thread::{Task, Thread};
 use crate::httpd::{boundary, php, thread_stack_size};
-use crate::lsm::{self, Target};
-use link::{Answer, Link, Question};
-use std::cell::{Cell, OnceCell};
+use crate::lsm::{self, EnterError, Target};
+use link::{Answer, Link, News, Order, Question};
+use std::cell::{Cell, RefCell};
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{self, Arc};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{self, Arc, OnceLock};
 use std::time::Duration;
+
+/// A thread for requests, as it and its supervisors have it.
+struct Worker {
+    link: Link<Arc<Job>>,
+    /// How long it waits for another request; `None`: it ends with its first.
+    stays: Option<Duration>,
+    /// The context that it has entered, for good.
+    place: OnceLock<Target>,
+}
+
+/// A worker that has no request, for whoever has one.
+struct Ready {
+    worker: Arc<Worker>,
+    thread: Thread,
+    /// Which load of the policy a resident one has entered its context under.
+    policy: u32,
+    /// How many requests it may serve.
+    left: u32,
+}
+
+impl Ready {
+    /// Has the worker end; its thread is to be joined.
+    fn dismiss(self) -> Thread {
+        self.worker.link.order(Order::Dismiss);
+        self.thread
+    }
+}
 
 /// A request on its way through a worker.
 pub struct Job {
+    worker: Arc<Worker>,
     ticket: Ticket,
     target: Target,
     /// What the handler answered. It starts out as an error: a handler may end its thread.
     status: AtomicI32,
-    link: Link,
+    /// Whether the worker has given the request back, and may have another.
+    is_over: AtomicBool,
     /// The thread that the connection runs on, where workers are started and nested requests decided.
     home: ConnectionThread,
     /// The job whose handler started this request; `None` where a connection's thread did.
@@ -36,24 +73,15 @@ pub struct Job {
 
 thread_local! {
     static IN_WORKER: Cell<bool> = const { Cell::new(false) };
-    static KEPT: OnceCell<Kept> = const { OnceCell::new() };
+    static JOB: RefCell<Option<Arc<Job>>> = const { RefCell::new(None) };
 }
 
-/// A worker's hold on its job. Its drop is the thread's end, however that came.
-struct Kept(Arc<Job>);
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.0.link.end();
-    }
-}
-
-/// The job of this thread; `None` on a thread that is no worker.
+/// The job of this thread; `None` on a thread that is no worker, or no more.
 fn current() -> Option<Arc<Job>> {
     if !IN_WORKER.get() {
         return None;
     }
-    KEPT.with(|kept| kept.get().map(|kept| Arc::clone(&kept.0)))
+    JOB.try_with(|job| job.borrow().clone()).ok().flatten()
 }
 
 /// Whether this thread is a worker.
@@ -66,7 +94,7 @@ pub fn is_at(target: &Target) -> bool {
     current().is_some_and(|job| job.target == *target)
 }
 
-/// Serves a request on a fresh worker in the context of `target`, and waits for its end.
+/// Serves a request on a worker in the context of `target`, and waits for its end.
 ///
 /// Called on a thread that is no worker.
 pub fn enter(request: Request<'_>, target: &Target) -> Status {
@@ -109,28 +137,40 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
     filter::cross(request, || Crossing { origin: origin.clone() });
     let thread_before = request.connection_thread();
     let status = request.lend(|ticket| {
+        let quiet = Quiet::new();
+        let ready = match resident::stay(request) {
+            Some(stay) => resident::take(target, stay, &quiet)?,
+            None => spare::take(&quiet)?,
+        };
         let job = Arc::new(Job {
+            worker: Arc::clone(&ready.worker),
             ticket,
             target: Arc::clone(target),
             status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
-            link: Link::new(),
+            is_over: AtomicBool::new(false),
             home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
-        let quiet = Quiet::new();
-        let thread = match Thread::start(Arc::clone(&job), thread_stack_size(), &quiet) {
-            Ok(thread) => thread,
-            Err(error) => return Err(error),
+        ready.worker.link.order(Order::Serve(Arc::clone(&job)));
+        // One that waits for an answer gets it in there.
+        let news = loop {
+            match job.attend(&quiet) {
+                News::Returned(_) => {}
+                news => break news,
+            }
         };
-        // A worker that has ended says no more; one that waits for an answer gets one in there.
-        while job.attend(&quiet).is_some() {}
-        drop(thread);
+        job.is_over.store(true, Ordering::Release);
+        match ready.worker.stays {
+            Some(_) => resident::put_back(ready, &news),
+            None => spare::put_back(ready.thread),
+        }
         Ok(Status(job.status.load(Ordering::Acquire)))
     });
     request.set_connection_thread(thread_before);
     match status {
         Ok(status) => request_status(request, status),
         Err(error) => {
+            let error: io::Error = error;
             log::request(
                 request,
                 Level::Error,
@@ -154,9 +194,9 @@ fn request_status(request: Request<'_>, status: Status) -> Status {
 }
 
 impl Job {
-    /// Supervisor: answers the worker until it has the result of a call (`Some`) or ends (`None`).
-    fn attend(self: &Arc<Job>, quiet: &Quiet) -> Option<i32> {
-        self.link.attend(|question| self.answer(question, quiet))
+    /// Supervisor: answers the worker until there is other news of it.
+    fn attend(self: &Arc<Job>, quiet: &Quiet) -> News {
+        self.worker.link.attend(|question| self.answer(question, quiet))
     }
 
     fn answer(self: &Arc<Job>, question: Question, quiet: &Quiet) -> Answer {
@@ -206,21 +246,20 @@ impl Job {
 
     /// Supervisor: has the waiting worker call a filter of its request.
     fn call(self: &Arc<Job>, call: Call) -> i32 {
+        if self.is_over.load(Ordering::Acquire) {
+            return no_part();
+        }
         let quiet = Quiet::new();
-        let result = self.link.call(call, |question| self.answer(question, &quiet));
-        // A worker does not end within a call, unless the process does: under prefork, a signal's handler calls `exit`,
-        // which ends thread-locals. The pools are gone by then, and nobody may go on with the request.
-        result.unwrap_or_else(|| {
-            loop {
-                std::thread::sleep(Duration::MAX);
-            }
-        })
+        match self.worker.link.call(call, |question| self.answer(question, &quiet)) {
+            News::Returned(result) => result,
+            News::Served | News::Ended => no_part(),
+        }
     }
 
     /// Worker: asks the supervisor, and makes the calls it wants made meanwhile.
     fn ask(&self, question: Question) -> Answer {
         let quiet = Quiet::new();
-        let answer = self.link.ask(question, |call| {
+        let answer = self.worker.link.ask(question, |call| {
             php::measure_worker();
             quiet.lifted(|| call.run())
         });
@@ -250,31 +289,94 @@ fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
     )
 }
 
-impl Task for Job {
+/// The answer to a call of a filter whose request has nothing to do with this thread.
+fn no_part() -> i32 {
+    let text = "SEL0204: a filter was called on a thread that has no part in its request";
+    log::server(Level::Error, text);
+    filter::FAILED
+}
+
+impl Worker {
+    /// Starts a worker, on the stack of the first that has ended if there is one. It stays for so long where it has nothing to
+    /// do; `None`: it serves one request.
+    ///
+    /// # Errors
+    /// No thread, or no stack for one, can be made.
+    fn start(stays: Option<Duration>, ended: Option<Thread>, quiet: &Quiet) -> io::Result<Ready> {
+        let stack = match ended {
+            Some(thread) => thread.join(),
+            None => Stack::new(thread_stack_size())?,
+        };
+        let worker = Arc::new(Worker { link: Link::new(), stays, place: OnceLock::new() });
+        let thread = Thread::start(Arc::clone(&worker), stack, quiet)?;
+        Ok(Ready { worker, thread, policy: 0, left: 1 })
+    }
+
+    /// Confines the thread, once.
+    fn enter(&self, target: &Target) -> Result<(), EnterError> {
+        match self.place.get() {
+            None => {
+                lsm::enter(target)?;
+                let _ = self.place.set(Arc::clone(target));
+                Ok(())
+            }
+            Some(place) if place == target => Ok(()),
+            Some(place) => Err(EnterError::Elsewhere(place.to_string())),
+        }
+    }
+}
+
+impl Task for Worker {
     fn adopt(self: Arc<Self>) {
         IN_WORKER.set(true);
-        KEPT.with(|kept| kept.set(Kept(self)).ok());
+    }
+
+    fn wait(&self) -> bool {
+        if let Some(served) = JOB.take() {
+            if self.stays.is_none() || self.place.get().is_none() {
+                return false;
+            }
+            drop(served);
+            self.link.finish();
+        }
+        let order = match self.link.await_order(self.stays) {
+            None if resident::retire(self) => None,
+            // Somebody has taken it just now.
+            None => self.link.await_order(None),
+            order => order,
+        };
+        match order {
+            Some(Order::Serve(job)) => {
+                JOB.set(Some(job));
+                true
+            }
+            Some(Order::Dismiss) | None => false,
+        }
     }
 
     fn run(&self) {
-        if !self.begin() {
-            return;
-        }
-        let request = self.ticket.redeem();
+        let Some(ticket) = current().filter(Job::begin).map(|job| job.ticket) else { return };
+        let request = ticket.redeem();
         let status = request.run_handler();
         if status == Status::OK || status == Status::DONE {
             request.finalize();
         }
-        self.status.store(status.0, Ordering::Release);
+        if let Some(job) = current() {
+            job.status.store(status.0, Ordering::Release);
+        }
+    }
+
+    fn end(&self) {
+        self.link.end();
     }
 }
 
 impl Job {
     /// Confines the thread; `false` where that failed, and nothing may run.
-    fn begin(&self) -> bool {
+    fn begin(self: &Arc<Job>) -> bool {
         boundary::guard(false, || {
             let request = self.ticket.redeem();
-            if let Err(error) = lsm::enter(&self.target) {
+            if let Err(error) = self.worker.enter(&self.target) {
                 let context = &self.target;
                 log::request(
                     request,
@@ -312,13 +414,7 @@ impl Carrier for Crossing {
             (None, None) => call.run(),
             // The supervisor, which serves the subrequest itself.
             (None, Some(origin)) => origin.call(call),
-            (Some(_), _) => {
-                log::server(
-                    Level::Error,
-                    "SEL0204: a filter was called on a thread that has no part in its request",
-                );
-                filter::FAILED
-            }
+            (Some(_), _) => no_part(),
         }
     }
 }

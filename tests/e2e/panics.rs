@@ -145,6 +145,8 @@ const REQUESTS: &[Row] = &[
     // mod_cgi goes on where a filter fails: the script's output is lost.
     ("filter::output<", "/user/page.shtml", (200, "[]"), &["part c12"]),
     // The request is over.
+    ("request_hook< Logged", "/user/page.shtml", (200, "[ran]"), &["part c12"]),
+    ("thread::last", "/user/page.shtml", (200, "[ran]"), &["part c12"]),
     ("drop_kept< Record", "/user/page.shtml", (200, "[ran]"), &["part c12"]),
     ("drop_kept< Crossing", "/user/page.shtml", (200, "[ran]"), &["part c12"]),
 ];

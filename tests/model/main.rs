@@ -26,7 +26,7 @@ mod httpd {
 use httpd::filter::Call;
 use httpd::request::Ticket;
 use httpd::status::Status;
-use link::{Answer, Link, Question};
+use link::{Answer, Link, News, Order, Question};
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl<T> Lent<T> {
 
 /// What the workers of one page share: the page's request, and all that hangs on it.
 struct Job {
-    link: Link,
+    link: Link<&'static [Step]>,
     request: Arc<Lent<u32>>,
     origin: Option<Arc<Job>>,
     /// What the parent's filter starts when it is called.
@@ -163,7 +163,10 @@ impl Job {
             }
             Question::Call(call) => Answer::Returned(match &self.origin {
                 None => call.0 + 1,
-                Some(origin) => origin.link.call(call, |question| origin.answer(question)).unwrap_or(-1),
+                Some(origin) => match origin.link.call(call, |question| origin.answer(question)) {
+                    News::Returned(result) => result,
+                    News::Served | News::Ended => -1,
+                },
             }),
         };
         self.touch();
@@ -183,9 +186,14 @@ fn enter(request: &Arc<Lent<u32>>, steps: &'static [Step], origin: Option<Arc<Jo
     job.touch();
     let worker = thread::spawn({
         let kept = Kept(Arc::clone(&job));
-        move || kept.0.run(steps)
+        move || {
+            if let Some(Order::Serve(steps)) = kept.0.link.await_order(None) {
+                kept.0.run(steps);
+            }
+        }
     });
-    while job.link.attend(|question| job.answer(question)).is_some() {}
+    job.link.order(Order::Serve(steps));
+    while let News::Returned(_) = job.link.attend(|question| job.answer(question)) {}
     // Before the worker is joined: its last word alone gives the request back.
     job.touch();
     worker.join().unwrap();
@@ -236,12 +244,12 @@ fn a_worker_that_ends_after_an_answer_gives_its_request_back() {
 
 #[test]
 fn a_nested_request_has_a_worker_of_its_own() {
-    page(&[Step::Serve(Errand::Elsewhere(&[]))]);
+    long_page(&[Step::Serve(Errand::Elsewhere(&[]))]);
 }
 
 #[test]
 fn a_nested_worker_that_ends_gives_the_request_back_to_the_one_that_waits() {
-    page(&[Step::Serve(Errand::Elsewhere(&[Step::Exit])), Step::Exit]);
+    long_page(&[Step::Serve(Errand::Elsewhere(&[Step::Exit])), Step::Exit]);
 }
 
 #[test]
@@ -265,10 +273,49 @@ fn a_request_nested_twice_sends_through_both_filters() {
 }
 
 #[test]
+fn a_spare_that_nobody_needs_ends() {
+    loom::model(|| {
+        let link = Arc::new(Link::<()>::new());
+        let spare = thread::spawn({
+            let link = Arc::clone(&link);
+            move || assert_eq!(link.await_order(None), Some(Order::Dismiss))
+        });
+        link.order(Order::Dismiss);
+        spare.join().unwrap();
+    });
+}
+
+#[test]
+fn a_worker_that_stays_serves_one_request_after_the_other() {
+    loom::model(|| {
+        let link = Arc::new(Link::<Arc<Lent<u32>>>::new());
+        let worker = thread::spawn({
+            let link = Arc::clone(&link);
+            move || {
+                while let Some(Order::Serve(request)) = link.await_order(None) {
+                    request.with(|touched| *touched += 1);
+                    drop(request);
+                    link.finish();
+                }
+                link.end();
+            }
+        });
+        for _ in 0..2 {
+            let request = Arc::new(Lent(UnsafeCell::new(0)));
+            link.order(Order::Serve(Arc::clone(&request)));
+            assert_eq!(link.attend(|_| unreachable!("it asks nothing")), News::Served);
+            request.with(|touched| assert_eq!(*touched, 1));
+        }
+        link.order(Order::Dismiss);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
 fn a_call_to_a_worker_that_has_ended_is_over_at_once() {
     loom::model(|| {
         let request = Arc::new(Lent(UnsafeCell::new(0)));
         let job = enter(&request, &[], None);
-        assert_eq!(job.link.call(Call(CALL), |_| unreachable!("it says no more")), None);
+        assert_eq!(job.link.call(Call(CALL), |_| unreachable!("it says no more")), News::Ended);
     });
 }

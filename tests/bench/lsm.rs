@@ -1,0 +1,114 @@
+//! Stands in for `src/lsm` in the module that `make bench` measures on machines without SELinux (the package
+//! `mod_selinux_unconfined`): the threads are made and handed requests as ever, and *nothing is confined*. Every start says so.
+
+use crate::policy::{Context, Range};
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::sync::Arc;
+use thiserror::Error;
+
+pub const UNKNOWN: &str = "";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    Enforcing,
+    Permissive,
+    #[expect(dead_code, reason = "the module knows it")]
+    Off,
+}
+
+#[derive(Debug, Error)]
+#[error("unconfined")]
+pub struct Never;
+pub type StateError = Never;
+
+#[derive(Debug, Error)]
+pub enum EnterError {
+    #[error("elsewhere: {0}")]
+    Elsewhere(String),
+}
+
+/// A context's text.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Prepared(CString);
+pub type Target = Arc<Prepared>;
+
+impl Prepared {
+    pub fn new(context: String) -> Prepared {
+        Prepared(CString::new(context).unwrap_or_default())
+    }
+
+    pub fn text(&self) -> &CStr {
+        &self.0
+    }
+}
+
+impl fmt::Display for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_string_lossy())
+    }
+}
+
+pub fn mode() -> Result<Mode, StateError> {
+    eprintln!("mod_selinux: this build, for benchmarks, CONFINES NOTHING");
+    Ok(Mode::Enforcing)
+}
+
+pub fn current() -> Result<Context, StateError> {
+    Context::parse("system_u:system_r:httpd_t:s0").map_err(|_| Never)
+}
+
+pub fn httpd_context() -> Option<Context> {
+    current().ok()
+}
+
+pub fn enter(_: &Prepared) -> Result<(), EnterError> {
+    Ok(())
+}
+
+pub fn probe(target: &Prepared) -> Result<(), EnterError> {
+    enter(target)
+}
+
+pub fn policy_loads() -> Option<u32> {
+    Some(0)
+}
+
+pub fn may_leave(_: &Prepared) -> bool {
+    false
+}
+
+pub fn may_change(_: &Context, _: BorrowedFd<'_>) -> Option<bool> {
+    Some(true)
+}
+
+pub fn peer(_: BorrowedFd<'_>) -> io::Result<Context> {
+    Err(io::Error::from_raw_os_error(libc::ENOPROTOOPT))
+}
+
+pub fn label_sockets(_: Option<&Context>) -> Result<(), Never> {
+    Ok(())
+}
+
+pub fn is_known(_: &Context) -> bool {
+    true
+}
+
+pub fn missing_rule(_: &Context, _: &Context, _: &EnterError) -> String {
+    String::new()
+}
+
+pub fn objection(_: &Context, _: &Context) -> Option<String> {
+    None
+}
+
+pub fn translate_range(_: &Context, _: &str) -> Option<Range> {
+    None
+}
+
+pub fn type_of(_: &Path) -> Option<String> {
+    None
+}

@@ -3,7 +3,7 @@
 //! Not `std::thread`: a handler may end its thread (`pthread_exit`), which unwinds the stack by force,
 //! and `std` aborts the process when that reaches its own frames.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -15,6 +15,12 @@ pub trait Task: Send + Sync + 'static {
     fn adopt(self: Arc<Self>);
     /// The work. Nothing with a destructor may be on the stack while httpd's handlers run.
     fn run(&self);
+}
+
+/// Names the calling thread, as `ps` and the kernel's audit records (`comm=`) have it: at most 15 bytes.
+pub fn name_this(name: &CStr) {
+    // SAFETY: the kernel copies the text.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
 /// A thread under way. It is joined before this value is gone.

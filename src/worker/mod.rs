@@ -11,7 +11,7 @@ use crate::httpd::filter::{self, Call, Carrier};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
 use crate::httpd::status::Status;
-use crate::httpd::thread::{Quiet, Task, Thread};
+use crate::httpd::thread::{Quiet, Task, Thread, name_this};
 use crate::httpd::{boundary, php, thread_stack_size};
 use crate::lsm::{self, Target};
 use link::{Answer, Link, Question};
@@ -274,6 +274,7 @@ impl Job {
     fn begin(&self) -> bool {
         boundary::guard(false, || {
             let request = self.ticket.redeem();
+            name_this(crate::tag::of(request));
             if let Err(error) = lsm::enter(&self.target) {
                 let context = &self.target;
                 log::request(

@@ -31,6 +31,7 @@ fn man_pages_document_exit_codes_and_every_field_of_the_json() {
         &["build", "map", "-o", "out"],
         &["diff", "map", "warned"],
         &["assign", "map", "new"],
+        &["domain", "map"],
     ] {
         let name = arguments[0];
         let page = folder.text(&format!("man/selinux-map-{name}.1")).replace("\\fB", "");
@@ -75,7 +76,7 @@ fn bash_completes_subcommands_and_options() {
         String::from_utf8(output.stdout).unwrap()
     };
     let subcommands = complete("selinux-map ''", 1);
-    for name in ["check", "explain", "build", "diff", "assign"] {
+    for name in ["check", "explain", "build", "diff", "assign", "domain"] {
         assert!(subcommands.split_whitespace().any(|word| word == name), "{subcommands}");
     }
     assert!(!subcommands.contains("generate"), "{subcommands}");

@@ -2,6 +2,7 @@
 
 mod assign;
 mod documents;
+mod domain;
 mod files;
 
 use std::collections::BTreeSet;

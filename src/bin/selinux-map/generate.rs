@@ -125,6 +125,16 @@ pub const PAGES: &[Page] = &[
             ("notes[]", "where the lines were put"),
         ],
     },
+    Page {
+        name: "domain",
+        exit: &[(0, "the file was written"), TROUBLE],
+        json: &[
+            ("domain", "the new domain"),
+            ("file", "the file that was written"),
+            ("policy", "what is in it"),
+            ("commands[]", "the commands that install it and label the content"),
+        ],
+    },
 ];
 
 /// Of all subcommands, where they cannot do what they are asked.

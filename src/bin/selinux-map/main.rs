@@ -12,6 +12,7 @@ mod categories;
 mod check;
 mod content;
 mod diff;
+mod domain;
 mod explain;
 mod generate;
 mod problem;
@@ -24,7 +25,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::answer::show;
 
-/// Checks, explains, compiles, compares and fills the map files of mod_selinux
+/// Checks, explains, compiles, compares and fills the map files of mod_selinux, and writes policy for new domains
 #[derive(Parser)]
 #[command(name = "selinux-map", version)]
 struct Cli {
@@ -42,6 +43,7 @@ enum Command {
     Build(build::Args),
     Diff(diff::Args),
     Assign(assign::Args),
+    Domain(domain::Args),
     Generate(generate::Args),
 }
 
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Build(args) => show(build::run(args), cli.json),
         Command::Diff(args) => show(diff::run(args), cli.json),
         Command::Assign(args) => show(assign::run(args), cli.json),
+        Command::Domain(args) => show(domain::run(args), cli.json),
         Command::Generate(args) => show(generate::run(args), cli.json),
     }
 }

@@ -8,6 +8,7 @@ mod support;
 
 mod attacks;
 mod changes;
+mod denials;
 mod directives;
 mod documents;
 mod domains;

@@ -40,6 +40,14 @@ const MODULE: &str = "
 (allow proxy_webapp_t httpd_var_run_t (dir (getattr search)))
 (allow proxy_webapp_t httpd_var_run_t (sock_file (getattr write)))
 
+; One with a right that httpd has not.
+(type beyond_webapp_t)
+(call webapp_domain (beyond_webapp_t))
+(type beyond_content_t)
+(roletype object_r beyond_content_t)
+(typeattributeset file_type (beyond_content_t))
+(allow beyond_webapp_t beyond_content_t (file (getattr open read)))
+
 ; The range of whoever enters must reach as far: httpd's does not.
 (type ranged_webapp_t)
 (call webapp_domain (ranged_webapp_t))

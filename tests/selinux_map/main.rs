@@ -1,6 +1,7 @@
 //! The administrator's tool, from outside: what it prints, what it writes, and its exit codes.
 
 mod assign;
+mod denials;
 mod documents;
 mod domain;
 mod files;

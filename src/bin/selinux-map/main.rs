@@ -1,7 +1,7 @@
 //! `selinux-map`: what an administrator does with map files, over the same code as the module's.
 //!
 //! Owns the command line and how answers reach whoever asked. Each subcommand has a file; none may need
-//! httpd, SELinux or root's privileges.
+//! httpd, SELinux or root's privileges (`denials` says more where it has them).
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod build;
 mod categories;
 mod check;
 mod content;
+mod denials;
 mod diff;
 mod domain;
 mod explain;
@@ -25,7 +26,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::answer::show;
 
-/// Checks, explains, compiles, compares and fills the map files of mod_selinux, and writes policy for new domains
+/// Checks, explains, compiles, compares and fills the map files of mod_selinux, writes policy for new domains, and tells what requests were refused
 #[derive(Parser)]
 #[command(name = "selinux-map", version)]
 struct Cli {
@@ -44,6 +45,7 @@ enum Command {
     Diff(diff::Args),
     Assign(assign::Args),
     Domain(domain::Args),
+    Denials(denials::Args),
     Generate(generate::Args),
 }
 
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Command::Diff(args) => show(diff::run(args), cli.json),
         Command::Assign(args) => show(assign::run(args), cli.json),
         Command::Domain(args) => show(domain::run(args), cli.json),
+        Command::Denials(args) => show(denials::run(args), cli.json),
         Command::Generate(args) => show(generate::run(args), cli.json),
     }
 }

@@ -67,6 +67,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_pool_userdata_setn",
     "apr_proc_other_child_register",
     "apr_proc_other_child_unregister",
+    "apr_psprintf",
     "apr_pstrmemdup",
     "apr_table_copy",
     "apr_table_elts",

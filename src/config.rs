@@ -4,6 +4,7 @@
 use crate::aims::{Written, resolve};
 use crate::attested::Attested;
 use crate::httpd::directive::{Configuration, Keeper};
+use crate::httpd::pool::Pool;
 use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
 use crate::lsm::{Prepared, Target};
@@ -12,7 +13,7 @@ use crate::policy::{
     Asker, Chain, CompiledError, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped, Why,
 };
 use once_cell::sync::OnceCell;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -56,9 +57,28 @@ pub struct Rule {
     pub location: String,
     /// Where the domain comes from.
     pub source: Source<Slot, MapFile, Granted>,
+    /// Its name in logs.
+    name: CString,
 }
 
 impl Rule {
+    /// A rule that stands in this place.
+    pub fn new(location: String, source: Source<Slot, MapFile, Granted>) -> Rule {
+        let name = match &source {
+            Source::Val(_) => format!("SELinuxDomainVal:{location}"),
+            Source::Env(_) => format!("SELinuxDomainEnv:{location}"),
+            Source::Map(MapFile { file, .. }) => format!("SELinuxDomainMap:{file}"),
+            Source::Provider(_) => format!("SELinuxDomain:{location}"),
+        };
+        Rule { location, source, name: in_one_word(&name) }
+    }
+
+    /// `SELINUX_RULE` of requests that the rule decides: `directive:file:line`, in one word. The file is the map,
+    /// where it is a rule of a map, else the configuration's.
+    pub fn named<'p>(&'p self, line: Option<usize>, pool: Pool<'p>) -> &'p CStr {
+        line.map_or(&self.name, |line| pool.numbered(&self.name, line))
+    }
+
     /// The domain spec of the rule, where it has one of its own.
     pub fn spec(&self) -> Option<Written<'_>> {
         match &self.source {
@@ -73,6 +93,20 @@ impl Rule {
     pub fn target(&self) -> Option<&Target> {
         self.spec().and_then(|(_, _, target)| target?.get())
     }
+}
+
+/// Without blanks, quotes and what a terminal would obey: `%20` for a blank.
+fn in_one_word(text: &str) -> CString {
+    let mut word = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'%' | b'"' | b'\\' | 0..=b' ' | 0x7f => {
+                word.extend_from_slice(format!("%{byte:02x}").as_bytes())
+            }
+            _ => word.push(byte),
+        }
+    }
+    CString::new(word).unwrap_or_default()
 }
 
 impl fmt::Display for Rule {

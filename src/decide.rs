@@ -1,13 +1,14 @@
 //! Deciding: gathers what a request brings, has its place's rules tried, and keeps what they say.
 
 use crate::attested::Attested;
-use crate::config::{Facts, Found, Section, Started};
+use crate::config::{Facts, Found, Rule, Section, Started};
 use crate::explain;
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::lsm::{self, Prepared, Target};
 use crate::policy::{self, Asker, Context, Decision, Peer, Range, Rule as Source, Why};
+use crate::tag;
 use std::ffi::{CStr, c_void};
 use std::sync::{Arc, OnceLock};
 
@@ -15,8 +16,16 @@ use std::sync::{Arc, OnceLock};
 struct Record<'r> {
     /// Who asks.
     attested: Attested<'r>,
-    /// What the rules say, and the place they said it of.
-    decision: OnceLock<(*const c_void, Decision<Target>)>,
+    /// What the rules say.
+    decided: OnceLock<Decided<'r>>,
+}
+
+struct Decided<'r> {
+    /// Of which place.
+    place: *const c_void,
+    decision: Decision<Target>,
+    /// The rule that it comes from (`SELINUX_RULE`).
+    rule: &'r CStr,
 }
 
 /// The rules of a request's place and what they need; `None` where nothing leads out of the server context.
@@ -35,7 +44,7 @@ pub fn attest(request: Request<'_>) {
     // Without rules too where variables count: a request started from here may come to rules.
     if section.confines() || started.reads_environment {
         let attested = Attested::of(request, started.reads_environment, attested);
-        request.keep_record(Record { attested, decision: OnceLock::new() });
+        request.keep_record(Record { attested, decided: OnceLock::new() });
     }
 }
 
@@ -51,31 +60,69 @@ fn attested(request: Request<'_>) -> Option<&Attested<'_>> {
 
 /// The last of the fixups, on the thread that is to look things up.
 pub fn decide(request: Request<'_>) -> Status {
-    let Some((section, started)) = rules(request) else { return Status::DECLINED };
+    let Some((section, started)) = rules(request) else { return tag_nested(request) };
     let Some(record) = request.record::<Record<'_>>() else { return Status::DECLINED };
-    let decision = resolve(request, section, started, &record.attested);
-    if let Decision::Enter(target) = &decision {
-        request.set_env(c"SELINUX_CONTEXT", target.text());
-    }
+    let (decision, rule) = resolve(request, section, started, &record.attested);
     // Nor what the server context answers, where others get another: a cache asks nobody who they are.
     if !section.allow_caches.unwrap_or(false) {
         request.forbid_caching();
     }
-    if log::wants_debug(request) {
-        log::request(request, Level::Debug, &format!("SEL0030: {}", told(&decision)));
-    }
     // A second decision on the same record cannot be: httpd runs the fixups of a request once.
-    let _ = record.decision.set((request.place(), decision));
+    let decided = record.decided.get_or_init(|| Decided { place: request.place(), decision, rule });
+    set_variables(request);
+    if log::wants_debug(request) {
+        log::request(request, Level::Debug, &told(request, &record.attested, decided));
+    }
     Status::DECLINED
 }
 
-fn resolve(
-    request: Request<'_>,
+/// A request where no rules stand, started from one that has a tag.
+fn tag_nested(request: Request<'_>) -> Status {
+    if request.previous().or(request.main()).is_some()
+        && let Some(tag) = tag::known(request)
+    {
+        request.environment().set(c"SELINUX_TAG", tag);
+    }
+    Status::DECLINED
+}
+
+/// Sets what the logs are to have of a request, and of those that it was redirected to.
+///
+/// Once more when a page has run: it may write its environment, and so say that it was another.
+pub fn set_variables(request: Request<'_>) {
+    for request in std::iter::successors(Some(request), |request| request.next()) {
+        let Some(decided) = request.record::<Record<'_>>().and_then(|record| record.decided.get()) else {
+            continue;
+        };
+        let environment = request.environment();
+        match &decided.decision {
+            Decision::Enter(target) => request.set_env(c"SELINUX_CONTEXT", target.text()),
+            // A subrequest begins with its parent's.
+            Decision::Keep | Decision::Refuse(_) => environment.unset(c"SELINUX_CONTEXT"),
+        }
+        environment.set(c"SELINUX_RULE", decided.rule);
+        environment.set(c"SELINUX_TAG", tag::of(request));
+        // It may be part of a page that no rule is for.
+        request.first().environment().set(c"SELINUX_TAG", tag::of(request));
+    }
+}
+
+/// The decision, and the rule that it comes from.
+fn resolve<'r>(
+    request: Request<'r>,
     section: &Section,
     started: &Started,
     attested: &Attested<'_>,
-) -> Decision<Target> {
-    with_facts(request, section, attested, |facts| resolve_by(section, started, facts, |_| ()))
+) -> (Decision<Target>, &'r CStr) {
+    let mut name = c"none";
+    let decision = with_facts(request, section, attested, |facts| {
+        resolve_by(section, started, facts, |rule, outcome| match outcome {
+            Ok(None) => {}
+            Ok(Some(found)) => name = rule.named(found.line, request.pool()),
+            Err(_) => name = rule.named(None, request.pool()),
+        })
+    });
+    (decision, name)
 }
 
 /// Gathers what a request brings for rules to be tried against.
@@ -100,13 +147,13 @@ fn resolve_by(
     section: &Section,
     started: &Started,
     facts: &Facts<'_>,
-    mut tell: impl FnMut(&Result<Option<Found>, Why>),
+    mut tell: impl FnMut(&'static Rule, &Result<Option<Found>, Why>),
 ) -> Decision<Target> {
     let Some(server) = &started.server else { return Decision::Keep };
     let unmapped = section.unmapped.unwrap_or_default();
     let decision = policy::decide(section.rules, unmapped, |rule| {
         let outcome = started.try_rule(rule, facts);
-        tell(&outcome);
+        tell(rule, &outcome);
         Ok(outcome?.map(|found| found.target))
     });
     match section.peer.unwrap_or_default() {
@@ -134,7 +181,7 @@ pub fn explanation(request: Request<'_>) -> Option<String> {
     let attested = attested(request).unwrap_or(&nobody);
     Some(with_facts(request, section, attested, |facts| {
         let mut tried = Vec::new();
-        let decision = resolve_by(section, started, facts, |outcome| {
+        let decision = resolve_by(section, started, facts, |_, outcome| {
             tried.push(explain::told(outcome));
         });
         explain::text(section, started, facts, &tried, &decision)
@@ -151,12 +198,20 @@ fn peer_range(request: Request<'_>) -> Result<Range, String> {
     peer.range().cloned().ok_or_else(|| format!("the client's label {peer} has no range"))
 }
 
-fn told(decision: &Decision<Target>) -> String {
-    match decision {
+/// The line of the log that tells of a decision.
+fn told(request: Request<'_>, attested: &Attested<'_>, decided: &Decided<'_>) -> String {
+    let user = attested.user.as_deref().map(|user| format!("user {:?}", user.to_string_lossy()));
+    let what = match &decided.decision {
         Decision::Keep => "served in the server context".to_owned(),
         Decision::Enter(target) => format!("enters {target}"),
         Decision::Refuse(why) => format!("refused: {why}"),
-    }
+    };
+    format!(
+        "SEL0030: tag {}, {}, rule {}: {what}",
+        tag::of(request).to_string_lossy(),
+        user.as_deref().unwrap_or("nobody logged in"),
+        decided.rule.to_string_lossy(),
+    )
 }
 
 /// The decision made for the request where it is now.
@@ -168,9 +223,9 @@ pub fn decision(request: Request<'_>) -> Result<&Decision<Target>, &'static str>
     if !section.confines() {
         return Ok(&Decision::Keep);
     }
-    let record = request.record::<Record<'_>>().and_then(|record| record.decision.get());
+    let record = request.record::<Record<'_>>().and_then(|record| record.decided.get());
     match record {
-        Some((place, decision)) if *place == request.place() => Ok(decision),
+        Some(decided) if decided.place == request.place() => Ok(&decided.decision),
         Some(_) => Err("SEL0106: refused: the request came to another place after its context was decided"),
         None => Err("SEL0107: refused: the request came to its handler without a decision"),
     }

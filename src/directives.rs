@@ -354,7 +354,7 @@ fn flag(argument: &str) -> Result<bool, String> {
 fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Rule<Slot, MapFile, Granted>) {
     let keeper = directive.keeper();
     let settings = Settings::of(keeper);
-    let rule = Arc::new(config::Rule { location: directive.location(), source });
+    let rule = Arc::new(config::Rule::new(directive.location(), source));
     settings.add(Arc::clone(&rule));
     let rule = keeper.put(Chain::rule(keeper.keep(rule)));
     section.settings = Some(settings);

@@ -241,7 +241,11 @@ pub fn serve(
             }
             None => match runs_elsewhere(request) {
                 Some(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, why),
-                None => enter(target),
+                None => {
+                    let status = enter(target);
+                    decide::set_variables(request);
+                    status
+                }
             },
         },
         Ok(Decision::Refuse(why @ Why::Unmapped)) => {

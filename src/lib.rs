@@ -22,6 +22,7 @@ mod lsm;
 mod maps;
 mod shared;
 mod start;
+mod tag;
 mod worker;
 
 // A crate of its own: `selinux-map` and the benchmarks have it without httpd.

@@ -87,6 +87,14 @@ pub fn is_defined(name: &std::ffi::CStr) -> bool {
     unsafe { ffi::ap_exists_config_define(name.as_ptr()) != 0 }
 }
 
+/// A number that nobody can foresee.
+pub fn random() -> u64 {
+    let mut number = [0; 8];
+    // SAFETY: the kernel writes that many bytes. It always has as few, once the system is up.
+    unsafe { libc::getrandom(number.as_mut_ptr().cast(), number.len(), 0) };
+    u64::from_ne_bytes(number)
+}
+
 /// The `ThreadStackSize` in force, in bytes; `None` where the system's default is.
 pub fn thread_stack_size() -> Option<usize> {
     // SAFETY: httpd writes this global while the configuration is read (`ap_mpm_set_thread_stacksize`), never later.

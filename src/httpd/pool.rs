@@ -1,7 +1,7 @@
 //! APR's memory pools: things that live as long as a request or a configuration does.
 
 use crate::ffi;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int, c_ulong, c_void};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -64,21 +64,31 @@ impl<'p> Pool<'p> {
     /// The one value of this type that the pool keeps for the module under `name`, made when it is
     /// first asked for.
     pub fn the_one<T: Default>(self, name: &'static CStr) -> &'p T {
-        let mut found = std::ptr::null_mut();
-        // SAFETY: the invariant; under this name there is nothing, or what the lines below kept.
-        unsafe {
-            ffi::apr_pool_userdata_get(&mut found, name.as_ptr(), self.as_ptr());
-            if let Some(found) = found.cast::<T>().as_ref() {
-                return found;
-            }
+        self.one(name, || self.keep(T::default()))
+    }
+
+    /// As `the_one`; `make` puts or keeps it in the pool. A name is for values of one type.
+    pub fn one<T>(self, name: &'static CStr, make: impl FnOnce() -> &'p T) -> &'p T {
+        if let Some(found) = self.find(name) {
+            return found;
         }
-        let kept = self.keep(T::default());
-        // SAFETY: as above; the name lives for ever, so APR need not copy it.
+        let made = make();
+        // SAFETY: the invariant; the name lives for ever, so APR need not copy it.
         unsafe {
-            let value = std::ptr::from_ref(kept).cast_mut().cast::<c_void>();
+            let value = std::ptr::from_ref(made).cast_mut().cast::<c_void>();
             ffi::apr_pool_userdata_setn(value, name.as_ptr(), None, self.as_ptr());
         }
-        kept
+        made
+    }
+
+    /// What `one` has been given under a name.
+    pub fn find<T>(self, name: &'static CStr) -> Option<&'p T> {
+        let mut found = std::ptr::null_mut();
+        // SAFETY: the invariant; under this name there is nothing, or a value of this type from `one`.
+        unsafe {
+            ffi::apr_pool_userdata_get(&mut found, name.as_ptr(), self.as_ptr());
+            found.cast::<T>().as_ref()
+        }
     }
 
     /// A pool that dies with this one.
@@ -97,6 +107,15 @@ impl<'p> Pool<'p> {
         unsafe {
             let copy = ffi::apr_pstrmemdup(self.as_ptr(), text.as_ptr().cast(), text.len() as _);
             CStr::from_ptr(copy)
+        }
+    }
+
+    /// `text`, a colon, and a number.
+    pub fn numbered(self, text: &CStr, number: usize) -> &'p CStr {
+        // SAFETY: format and arguments agree; APR's answer is a C string in the pool.
+        unsafe {
+            let made = ffi::apr_psprintf(self.as_ptr(), c"%s:%lu".as_ptr(), text.as_ptr(), number as c_ulong);
+            CStr::from_ptr(made)
         }
     }
 

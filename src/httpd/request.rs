@@ -150,6 +150,21 @@ impl<'r> Request<'r> {
         NonNull::new(self.get().prev).map(|prev| unsafe { Request::from_ptr(prev.as_ptr()) })
     }
 
+    /// The request that was internally redirected to from this one.
+    pub fn next(self) -> Option<Request<'r>> {
+        // SAFETY: as above.
+        NonNull::new(self.get().next).map(|next| unsafe { Request::from_ptr(next.as_ptr()) })
+    }
+
+    /// The client's request that this one is, or comes from by redirects and subrequests.
+    pub fn first(self) -> Request<'r> {
+        let mut request = self;
+        while let Some(parent) = request.previous().or(request.main()) {
+            request = parent;
+        }
+        request
+    }
+
     /// The name of the handler that is to answer.
     pub fn handler(self) -> Option<&'r CStr> {
         // SAFETY: null or a C string in the request's or the configuration's pool.

@@ -6,7 +6,7 @@
 use super::boundary::guard;
 use super::signals::{Quiet, swap_mask};
 use super::stack::Stack;
-use std::ffi::{c_long, c_void};
+use std::ffi::{CStr, c_long, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +22,12 @@ pub trait Task: Send + Sync + 'static {
     /// Called last, however the thread comes to its end: after all that runs on it but the C library's own end of
     /// it. Not called where the process ends first.
     fn end(&self);
+}
+
+/// Names the calling thread, as `ps` and the kernel's audit records (`comm=`) have it: at most 15 bytes.
+pub fn name_this(name: &CStr) {
+    // SAFETY: the kernel copies the text.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
 /// A thread under way. It is joined before this value is gone.

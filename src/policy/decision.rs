@@ -99,10 +99,10 @@ pub enum Why {
 /// Without rules the answer is [`Decision::Keep`]. The first rule that matches decides, and so
 /// does the first that fails, even where a later one would match; `unmapped` decides where no
 /// rule matches.
-pub fn decide<R, C>(
-    chain: Option<&Chain<'_, R>>,
+pub fn decide<'c, R, C>(
+    chain: Option<&'c Chain<'_, R>>,
     unmapped: Unmapped,
-    mut try_rule: impl FnMut(&R) -> Result<Option<C>, Why>,
+    mut try_rule: impl FnMut(&'c R) -> Result<Option<C>, Why>,
 ) -> Decision<C> {
     let Some(chain) = chain else {
         return Decision::Keep;

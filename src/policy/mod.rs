@@ -16,6 +16,7 @@ mod lookup;
 mod map;
 mod range;
 mod spec;
+mod tag;
 mod who;
 #[cfg(test)]
 mod whole;
@@ -28,6 +29,7 @@ pub use groups::{GroupError, GroupFault, GroupFile, Groups};
 pub use map::{Fault, Line, Map, MapError};
 pub use range::{Range, RangeError};
 pub use spec::{DomainSpec, SpecError};
+pub use tag::{is_tag, tag};
 pub use who::{Asker, Network, Who, WhoError};
 
 /// The longest context, in bytes, that the kernel takes: `lsm_set_self_attr` allows a page for its

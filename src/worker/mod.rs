@@ -18,7 +18,7 @@ use crate::httpd::request::{ConnectionThread, Request, Ticket};
 use crate::httpd::signals::Quiet;
 use crate::httpd::stack::Stack;
 use crate::httpd::status::Status;
-use crate::httpd::thread::{Task, Thread};
+use crate::httpd::thread::{Task, Thread, name_this};
 use crate::httpd::{boundary, php, thread_stack_size};
 use crate::lsm::{self, EnterError, Target};
 use link::{Answer, Link, News, Order, Question};
@@ -376,6 +376,7 @@ impl Job {
     fn begin(self: &Arc<Job>) -> bool {
         boundary::guard(false, || {
             let request = self.ticket.redeem();
+            name_this(crate::tag::of(request));
             if let Err(error) = self.worker.enter(&self.target) {
                 let context = &self.target;
                 log::request(

@@ -20,8 +20,11 @@ fn each_configuration_in_the_documents_is_accepted() {
     site.config_file("conf/groups", "staff: foo\n");
     fs::write(site.config_file("conf/users.fst", ""), Map::parse(map.as_bytes()).unwrap().compile().unwrap())
         .unwrap();
+    site.config_file("logs/access_log", "");
     let modules = ["authz_groupfile", "ldap", "authnz_ldap", "ssl"];
-    for (document, count) in [("README.md", 2), ("docs/directives.md", 11)] {
+    for (document, count) in
+        [("README.md", 2), ("docs/directives.md", 12), ("docs/domains.md", 1), ("docs/denials.md", 1)]
+    {
         let boxes = boxes(document);
         assert_eq!(boxes.len(), count, "{document}");
         for text in boxes {

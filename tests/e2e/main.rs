@@ -8,8 +8,10 @@ mod support;
 
 mod attacks;
 mod changes;
+mod denials;
 mod directives;
 mod documents;
+mod domains;
 mod dump;
 mod explain;
 mod faults;
@@ -37,4 +39,5 @@ mod sample;
 mod scale;
 mod soak;
 mod specs;
+mod tags;
 mod upheaval;

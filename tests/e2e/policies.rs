@@ -1,5 +1,6 @@
 //! Policies that lack something: found when the server starts, or when the policy changes under it.
 
+use crate::domains;
 use crate::support::selinux::{OtherPolicy, policy_with};
 use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Site, run};
@@ -39,6 +40,14 @@ const MODULE: &str = "
 (allow proxy_webapp_t httpd_var_run_t (dir (getattr search)))
 (allow proxy_webapp_t httpd_var_run_t (sock_file (getattr write)))
 
+; One with a right that httpd has not.
+(type beyond_webapp_t)
+(call webapp_domain (beyond_webapp_t))
+(type beyond_content_t)
+(roletype object_r beyond_content_t)
+(typeattributeset file_type (beyond_content_t))
+(allow beyond_webapp_t beyond_content_t (file (getattr open read)))
+
 ; The range of whoever enters must reach as far: httpd's does not.
 (type ranged_webapp_t)
 (call webapp_domain (ranged_webapp_t))
@@ -48,10 +57,10 @@ const MODULE: &str = "
 (mlsconstrain (process (setcurrent setsockcreate)) (or (eq l1 h1) (neq t1 httpd_t)))
 ";
 
-/// The kernel with that module.
+/// The kernel with that module, and with what the tool writes for new domains.
 pub fn with_module() -> OtherPolicy {
     static POLICY: OnceLock<Vec<u8>> = OnceLock::new();
-    OtherPolicy::begin(POLICY.get_or_init(|| policy_with(MODULE)))
+    OtherPolicy::begin(POLICY.get_or_init(|| policy_with(&format!("{MODULE}{}", domains::policy()))))
 }
 
 /// One line of the text has all of the parts.

@@ -20,6 +20,10 @@ MODULE = os.path.join(HERE, "..", "..", "conf", "policy", "mod_selinux.cil")
 # What the documentation tells an administrator to write.
 OWN_DOMAIN = "(type own_webapp_t)(call webapp_domain (own_webapp_t))(call webapp_cgi (own_webapp_t))"
 
+# What `selinux-map domain` writes beside it.
+OWN_CONTENT = "(type own_content_t)(call webapp_content (own_webapp_t own_content_t))" \
+              "(type own_rw_content_t)(call webapp_rw_content (own_webapp_t own_rw_content_t))"
+
 # (property that must fail, text added, (pattern, replacement) applied to the module)
 BROKEN = [
     ("the_domains_are_there", "", (r"\(call webapp_domain \(anon_webapp_t\)\)", "")),
@@ -111,7 +115,8 @@ def main():
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for distribution in ("debian", "fedora"):
-            for what, added in (("as it is", ""), ("with a domain of one's own", OWN_DOMAIN)):
+            for what, added in (("as it is", ""), ("with a domain of one's own", OWN_DOMAIN),
+                                ("and content of its own", OWN_DOMAIN + OWN_CONTENT)):
                 found = failures(compile_policy(folder, distribution, added, None))
                 print("FAIL" if found else "ok", f"{distribution}, {what}: {found}")
                 wrong += bool(found)

@@ -1,5 +1,6 @@
 //! Man pages and bash completion.
 
+use crate::denials::AUDIT;
 use crate::{Folder, MAP};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
 #[test]
 fn man_pages_document_exit_codes_and_every_field_of_the_json() {
     let folder = Folder::new().with("map", MAP).with("warned", "* a_t\nfoo b_t\n").with("bad", "foo\n");
+    let folder = folder.with("audit", AUDIT);
     fs::create_dir(folder.path("man")).unwrap();
     assert_eq!(folder.run(&["generate", "man", "man"]).0, 0);
     assert!(folder.text("man/selinux-map.1").contains("selinux\\-map\\-check(1)"));
@@ -31,6 +33,8 @@ fn man_pages_document_exit_codes_and_every_field_of_the_json() {
         &["build", "map", "-o", "out"],
         &["diff", "map", "warned"],
         &["assign", "map", "new"],
+        &["domain", "map"],
+        &["denials", "--audit", "audit"],
     ] {
         let name = arguments[0];
         let page = folder.text(&format!("man/selinux-map-{name}.1")).replace("\\fB", "");
@@ -75,7 +79,7 @@ fn bash_completes_subcommands_and_options() {
         String::from_utf8(output.stdout).unwrap()
     };
     let subcommands = complete("selinux-map ''", 1);
-    for name in ["check", "explain", "build", "diff", "assign"] {
+    for name in ["check", "explain", "build", "diff", "assign", "domain", "denials"] {
         assert!(subcommands.split_whitespace().any(|word| word == name), "{subcommands}");
     }
     assert!(!subcommands.contains("generate"), "{subcommands}");

@@ -1,7 +1,9 @@
 //! The administrator's tool, from outside: what it prints, what it writes, and its exit codes.
 
 mod assign;
+mod denials;
 mod documents;
+mod domain;
 mod files;
 
 use std::collections::BTreeSet;

@@ -21,6 +21,14 @@ impl Template {
                 .strip_prefix(['u', '%'])
                 .ok_or("write %u for the user's name and %% for a percent sign")?;
         }
+        Self::folder(text).map(Self)
+    }
+
+    /// Reads an absolute path that is one folder's, without a slash at its end.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn folder(text: &str) -> Result<String, String> {
         if text.chars().any(char::is_control) || text.split('/').any(|part| part == "..") {
             return Err("control characters and `..` cannot be in it".to_owned());
         }
@@ -28,7 +36,7 @@ impl Template {
         if !path.starts_with('/') {
             return Err("write an absolute path, and not the root folder".to_owned());
         }
-        Ok(Self(path.to_owned()))
+        Ok(path.to_owned())
     }
 
     /// Whether each user has a folder.
@@ -56,16 +64,21 @@ impl Template {
 /// The commands that give all in `path` this range: at once, and for good.
 pub fn commands(path: &str, type_: &str, range: &str) -> Vec<String> {
     let word = shell_word(path);
-    let pattern = shell_word(&format!("{}(/.*)?", escaped_pattern(path)));
     vec![
         format!("chcon -R -l {range} -- {word}"),
-        format!("semanage fcontext -a -t {type_} -r {range} {pattern}"),
+        label(path, type_, range),
         format!("restorecon -RF {word}"),
     ]
 }
 
+/// The command that has all in `path` labelled so for good.
+pub fn label(path: &str, type_: &str, range: &str) -> String {
+    let pattern = shell_word(&format!("{}(/.*)?", escaped_pattern(path)));
+    format!("semanage fcontext -a -t {type_} -r {range} {pattern}")
+}
+
 /// `text` as one word of a shell.
-fn shell_word(text: &str) -> String {
+pub fn shell_word(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();

@@ -125,6 +125,45 @@ pub const PAGES: &[Page] = &[
             ("notes[]", "where the lines were put"),
         ],
     },
+    Page {
+        name: "domain",
+        exit: &[(0, "the file was written"), TROUBLE],
+        json: &[
+            ("domain", "the new domain"),
+            ("file", "the file that was written"),
+            ("policy", "what is in it"),
+            ("commands[]", "the commands that install it and label the content"),
+        ],
+    },
+    Page {
+        name: "denials",
+        exit: &[(0, "nothing was refused"), (1, "something was"), TROUBLE],
+        json: &[
+            ("requests[].tag", "the request's tag; null for a program that has none"),
+            ("requests[].line", "its line of the access log, or null"),
+            ("requests[].denials[].event", "the first event: its time in seconds since 1970, and its number"),
+            ("requests[].denials[].count", "how often it was"),
+            ("requests[].denials[].program", "the program, or null"),
+            ("requests[].denials[].source, .target", "the contexts of who asked, and of the object"),
+            ("requests[].denials[].permissions[], .class", "what was asked for, in the policy's words"),
+            ("requests[].denials[].object", "the object's path or name, or null"),
+            ("requests[].denials[].permissive", "whether it was logged, and allowed all the same"),
+            ("requests[].denials[].refused", "what was refused, in words"),
+            (
+                "requests[].denials[].cause",
+                "rule (one is missing), bounds (the server has none), categories, nothing (it is allowed by now), \
+                 unknown (what the policy says is not known here)",
+            ),
+            ("requests[].denials[].why", "the same in words"),
+            ("requests[].denials[].rules[]", "the rules that would allow it, in CIL"),
+            (
+                "requests[].denials[].server_has_it",
+                "whether the server has the right; null where that is not known",
+            ),
+            ("requests[].denials[].commands[]", "labels that would allow it"),
+            ("passed_over", "how many lines of logs were too long or too many"),
+        ],
+    },
 ];
 
 /// Of all subcommands, where they cannot do what they are asked.

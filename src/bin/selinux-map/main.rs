@@ -1,7 +1,7 @@
 //! `selinux-map`: what an administrator does with map files, over the same code as the module's.
 //!
 //! Owns the command line and how answers reach whoever asked. Each subcommand has a file; none may need
-//! httpd, SELinux or root's privileges.
+//! httpd, SELinux or root's privileges (`denials` says more where it has them).
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,9 @@ mod build;
 mod categories;
 mod check;
 mod content;
+mod denials;
 mod diff;
+mod domain;
 mod explain;
 mod generate;
 mod problem;
@@ -24,7 +26,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::answer::show;
 
-/// Checks, explains, compiles, compares and fills the map files of mod_selinux
+/// Checks, explains, compiles, compares and fills the map files of mod_selinux, writes policy for new domains, and tells what requests were refused
 #[derive(Parser)]
 #[command(name = "selinux-map", version)]
 struct Cli {
@@ -42,6 +44,8 @@ enum Command {
     Build(build::Args),
     Diff(diff::Args),
     Assign(assign::Args),
+    Domain(domain::Args),
+    Denials(denials::Args),
     Generate(generate::Args),
 }
 
@@ -62,6 +66,8 @@ fn main() -> ExitCode {
         Command::Build(args) => show(build::run(args), cli.json),
         Command::Diff(args) => show(diff::run(args), cli.json),
         Command::Assign(args) => show(assign::run(args), cli.json),
+        Command::Domain(args) => show(domain::run(args), cli.json),
+        Command::Denials(args) => show(denials::run(args), cli.json),
         Command::Generate(args) => show(generate::run(args), cli.json),
     }
 }

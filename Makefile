@@ -32,8 +32,9 @@ TOOL_DOC := $(CARGO_TARGET_DIR)/selinux-map
 
 all: build
 
+# (Where APXS is not said, cargo is not told: it would build anew for those who ask it without make.)
 build:
-	APXS="$(APXS)" cargo build --release --locked
+	$(if $(filter-out apxs,$(APXS)),APXS="$(APXS)") cargo build --release --locked
 	rm -rf $(TOOL_DOC) && mkdir -p $(TOOL_DOC)/man $(TOOL_DOC)/completion
 	$(TOOL) generate man $(TOOL_DOC)/man >/dev/null
 	$(TOOL) generate completion $(TOOL_DOC)/completion >/dev/null

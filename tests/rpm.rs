@@ -34,11 +34,9 @@ fn packages() -> &'static Path {
                 "make -s build CARGO_TARGET_DIR={built} >&2
                  export MOD_SELINUX_BUILT={built}
                  packaging/rpm/build {packages} 1
-                 mkdir {packages}/changed
-                 git ls-files -z | tar -c --null --files-from=- | tar -x -C {packages}/changed
+                 packaging/sources {packages}/changed
                  cd {packages}/changed
                  echo '# a line more' >>conf/selinux.map
-                 git init -q . && git add .
                  packaging/rpm/build {packages} 2"
             ),
         );

@@ -2,6 +2,8 @@
 #
 #   make            builds the module and the tool selinux-map
 #   make install    installs the module where apxs says, the tool, policy and samples (DESTDIR is understood)
+#   make rpm        source and binary packages for Fedora and RHEL, below target/packages
+#   make deb        the same for Debian: its binary package
 #   make demo       shows who may do what, in a virtual machine that enforces SELinux
 #   make test       all tests
 #   make fuzz       fuzzes what reads maps, group files, specs and contexts (MINUTES=10)
@@ -14,6 +16,7 @@
 APXS ?= apxs
 DATADIR ?= /usr/share/mod_selinux
 BINDIR ?= /usr/bin
+MODDIR ?=
 MANDIR ?= /usr/share/man
 COMPLETIONDIR ?= /usr/share/bash-completion/completions
 MINUTES ?= 10
@@ -25,12 +28,13 @@ TOOL := $(CARGO_TARGET_DIR)/release/selinux-map
 # The tool's man pages and its bash completion, which it writes itself.
 TOOL_DOC := $(CARGO_TARGET_DIR)/selinux-map
 
-.PHONY: all build install demo test fuzz valgrind soak kills vm packages clean
+.PHONY: all build install rpm deb demo test fuzz valgrind soak kills vm packages clean
 
 all: build
 
+# (Where APXS is not said, cargo is not told: it would build anew for those who ask it without make.)
 build:
-	APXS="$(APXS)" cargo build --release --locked
+	$(if $(filter-out apxs,$(APXS)),APXS="$(APXS)") cargo build --release --locked
 	rm -rf $(TOOL_DOC) && mkdir -p $(TOOL_DOC)/man $(TOOL_DOC)/completion
 	$(TOOL) generate man $(TOOL_DOC)/man >/dev/null
 	$(TOOL) generate completion $(TOOL_DOC)/completion >/dev/null
@@ -38,13 +42,20 @@ build:
 # Not built here: `sudo make install` would leave root's files in target/.
 install:
 	@test -f $(MODULE) || { echo "make install: run make first" >&2; exit 1; }
-	install -D -m 755 $(MODULE) "$(DESTDIR)$$($(APXS) -q LIBEXECDIR)/mod_selinux.so"
+	install -D -m 755 $(MODULE) "$(DESTDIR)$(or $(MODDIR),$$($(APXS) -q LIBEXECDIR))/mod_selinux.so"
 	install -d "$(DESTDIR)$(DATADIR)"
 	install -m 644 conf/mod_selinux.conf conf/selinux.map conf/policy/mod_selinux.cil "$(DESTDIR)$(DATADIR)"
 	install -D -m 755 $(TOOL) "$(DESTDIR)$(BINDIR)/selinux-map"
 	install -D -m 644 -t "$(DESTDIR)$(MANDIR)/man1" $(TOOL_DOC)/man/*.1
 	install -D -m 644 -t "$(DESTDIR)$(MANDIR)/man5" man/selinux-map.5
 	install -D -m 644 -t "$(DESTDIR)$(COMPLETIONDIR)" $(TOOL_DOC)/completion/selinux-map
+
+# From the vendored sources alone, as Fedora builds it; so it takes a while.
+rpm:
+	@packaging/rpm/build "$(CARGO_TARGET_DIR)/packages"
+
+deb: build
+	@packaging/debian/build "$(CARGO_TARGET_DIR)" "$(CARGO_TARGET_DIR)/packages"
 
 packages:
 	@tests/vm/packages

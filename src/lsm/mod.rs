@@ -167,31 +167,24 @@ enum Interface {
 }
 
 impl Interface {
-    /// Which of the two this kernel has; asked once.
+    /// Which of the two this kernel has and lets httpd use; asked once. A unit's `SystemCallFilter=@system-service` has
+    /// the call that reads, and not the one that writes: with a flag that there is not, it tells that and does nothing.
     fn get() -> Interface {
         static INTERFACE: OnceCell<Interface> = OnceCell::new();
-        *INTERFACE.get_or_init(|| match Interface::SystemCall.read(&mut [0; RECORD_WORDS]) {
-            Ok(_) => Interface::SystemCall,
-            Err(_) => Interface::ProcAndSocket,
+        *INTERFACE.get_or_init(|| {
+            let may_read = Interface::SystemCall.read(&mut [0; RECORD_WORDS]).is_ok();
+            let written = set_self_attr(&[], 1).map_err(|error| error.raw_os_error());
+            if may_read && written == Err(Some(libc::EINVAL)) {
+                Interface::SystemCall
+            } else {
+                Interface::ProcAndSocket
+            }
         })
     }
 
     fn set(self, target: &Prepared) -> io::Result<()> {
         match self {
-            Interface::SystemCall => {
-                let bytes = size_of_val(&*target.record);
-                // SAFETY: the record is a `struct lsm_ctx` of that many bytes, which the kernel only reads.
-                let result = unsafe {
-                    libc::syscall(
-                        SYS_LSM_SET_SELF_ATTR,
-                        LSM_ATTR_CURRENT,
-                        target.record.as_ptr(),
-                        bytes as u32,
-                        0,
-                    )
-                };
-                if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-            }
+            Interface::SystemCall => set_self_attr(&target.record, 0),
             Interface::ProcAndSocket => OpenOptions::new()
                 .write(true)
                 .open("/proc/thread-self/attr/current")?
@@ -233,6 +226,14 @@ impl Interface {
         let text = text.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         Ok(text.split(|byte| *byte == 0).next().unwrap_or_default())
     }
+}
+
+/// Gives the kernel a `struct lsm_ctx` for the calling thread.
+fn set_self_attr(record: &[u64], flags: u32) -> io::Result<()> {
+    let (bytes, attribute) = (size_of_val(record) as u32, LSM_ATTR_CURRENT);
+    // SAFETY: the record is that many bytes, which the kernel only reads.
+    let result = unsafe { libc::syscall(SYS_LSM_SET_SELF_ATTR, attribute, record.as_ptr(), bytes, flags) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn bytes_mut(words: &mut [u64; RECORD_WORDS]) -> &mut [u8] {

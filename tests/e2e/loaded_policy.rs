@@ -6,7 +6,6 @@
 use crate::support::httpd::{install, turn};
 use crate::support::{outcome, run};
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::OnceLock;
 
 fn script(name: &str) -> String {
@@ -98,31 +97,4 @@ properties! {
 #[test]
 fn a_policy_that_breaks_a_property_is_found_out() {
     run("/usr/bin/python3", &[&script("test_check.py")]);
-}
-
-/// In a copy of the module store: the machine's own stays as it is.
-#[test]
-fn removing_the_policy_module_leaves_nothing_behind() {
-    let _turn = turn();
-    install();
-    let root = std::env::temp_dir().join("policy-removal");
-    let root = root.to_str().unwrap();
-    let _ = fs::remove_dir_all(root);
-    for (from, to) in [("/etc/selinux", "etc"), ("/var/lib/selinux", "var/lib")] {
-        let to = format!("{root}/{to}");
-        fs::create_dir_all(&to).unwrap();
-        run("cp", &["-a", from, &to]);
-    }
-    assert_ne!(traces(root), "", "there is no policy module to remove");
-    run("semodule", &["-n", "-p", root, "-r", "mod_selinux"]);
-    assert_eq!(traces(root), "");
-    fs::remove_dir_all(root).unwrap();
-}
-
-/// Files below that are named after the policy module, or hold the name of one of its types.
-fn traces(root: &str) -> String {
-    let named = run("find", &[root, "-name", "*mod_selinux*"]);
-    let grep = outcome("grep", &["-rlaF", "_webapp_t", root]);
-    assert!(matches!(grep.status.code(), Some(0 | 1)), "grep: {}", grep.status);
-    named + &String::from_utf8_lossy(&grep.stdout)
 }

@@ -1,16 +1,9 @@
 //! What the documents tell people to write is what httpd takes. (The boxes of `docs/fleet.md` run in `fleet`.)
 
-use crate::support::httpd::project;
+use crate::support::document::boxes;
 use crate::support::{Httpd, Mpm, Site};
 use mod_selinux_policy::Map;
 use std::fs;
-
-/// The configurations in a document.
-fn boxes(document: &str) -> Vec<String> {
-    let text = fs::read_to_string(project().join(document)).expect("the document is there");
-    let boxes = text.split("```").skip(1).step_by(2).filter_map(|text| text.strip_prefix("apache\n"));
-    boxes.map(str::to_owned).collect()
-}
 
 #[test]
 fn each_configuration_in_the_documents_is_accepted() {
@@ -22,7 +15,7 @@ fn each_configuration_in_the_documents_is_accepted() {
         .unwrap();
     let modules = ["authz_groupfile", "ldap", "authnz_ldap", "ssl"];
     for (document, count) in [("README.md", 2), ("docs/directives.md", 11)] {
-        let boxes = boxes(document);
+        let boxes = boxes(document, "apache");
         assert_eq!(boxes.len(), count, "{document}");
         for text in boxes {
             let told = Httpd::check(&site, Mpm::Event, &modules, &text);

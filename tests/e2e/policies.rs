@@ -1,5 +1,6 @@
 //! Policies that lack something: found when the server starts, or when the policy changes under it.
 
+use crate::recipes;
 use crate::support::selinux::{OtherPolicy, policy_with};
 use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Site, run};
@@ -48,10 +49,10 @@ const MODULE: &str = "
 (mlsconstrain (process (setcurrent setsockcreate)) (or (eq l1 h1) (neq t1 httpd_t)))
 ";
 
-/// The kernel with that module.
+/// The kernel with that module, and those of `docs/recipes`: to build a policy takes long.
 pub fn with_module() -> OtherPolicy {
     static POLICY: OnceLock<Vec<u8>> = OnceLock::new();
-    OtherPolicy::begin(POLICY.get_or_init(|| policy_with(MODULE)))
+    OtherPolicy::begin(POLICY.get_or_init(|| policy_with(&format!("{MODULE}{}", recipes::modules()))))
 }
 
 /// One line of the text has all of the parts.

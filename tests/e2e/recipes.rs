@@ -5,17 +5,22 @@ mod back_end;
 mod dav;
 mod git;
 mod php;
+mod php_fpm;
+mod postgresql;
+mod virtual_hosts;
 
 use crate::support::document::boxes;
-use crate::support::selinux::{OtherPolicy, policy_with};
 use crate::support::{Httpd, Mpm, Site, outcome, run};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::OnceLock;
 
-/// All recipes whose text has a policy module.
-const WITH_POLICY: [&str; 1] = ["back-end"];
+/// The recipes' modules for the policy, all together. `policies::with_module` builds one policy with everything.
+pub fn modules() -> String {
+    let modules = ["back-end", "php-fpm", "postgresql"].map(|name| boxes(&document(name), "cil").concat());
+    assert!(modules.iter().all(|module| !module.is_empty()));
+    modules.concat()
+}
 
 /// As a command of a document's, `semanage` takes ten seconds: this puts a line where it puts it, for `restorecon` to
 /// find, and takes it away when all is labelled.
@@ -30,16 +35,6 @@ semanage() {
     printf '%s system_u:object_r:%s:%s\n' "$7" "$4" "$6" >>"$local"
 }
 "#;
-
-/// The policy with all recipes' modules in it, while the value lives.
-fn policy() -> OtherPolicy {
-    static POLICY: OnceLock<Vec<u8>> = OnceLock::new();
-    OtherPolicy::begin(POLICY.get_or_init(|| {
-        let modules = WITH_POLICY.map(|name| boxes(&document(name), "cil").concat());
-        assert!(modules.iter().all(|module| !module.is_empty()));
-        policy_with(&modules.concat())
-    }))
-}
 
 fn document(name: &str) -> String {
     format!("docs/recipes/{name}.md")
@@ -96,8 +91,9 @@ impl Recipe {
 struct Service(String);
 
 impl Service {
-    fn start(recipe: &Recipe, name: &str) -> Service {
-        recipe.install("ini", &format!("/run/systemd/system/{name}.service"));
+    /// Installs the unit as `file`, and starts it, or an instance of it, by its name.
+    fn start(recipe: &Recipe, file: &str, name: &str) -> Service {
+        recipe.install("ini", &format!("/run/systemd/system/{file}.service"));
         run("systemctl", &["daemon-reload"]);
         run("systemctl", &["restart", name]);
         Service(name.to_owned())

@@ -1,6 +1,7 @@
 //! A back end that reads its peer's context from the socket.
 
-use super::{Recipe, Service, policy};
+use super::{Recipe, Service};
+use crate::policies::with_module;
 use crate::support::{Mpm, run, wait_for};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -8,10 +9,10 @@ use std::time::Duration;
 #[test]
 fn a_back_end_gives_each_user_what_the_policy_lets_them_have() {
     let recipe = Recipe::new("back-end", "/var/lib/documents");
-    let _policy = policy();
+    let _policy = with_module();
     recipe.do_commands();
     recipe.install("python", "/usr/local/libexec/documents.py");
-    let _service = Service::start(&recipe, "documents");
+    let _service = Service::start(&recipe, "documents", "documents");
     wait_for("the back end to listen", Duration::from_secs(30), || {
         UnixStream::connect("/run/documents/socket").ok()
     });

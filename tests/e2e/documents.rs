@@ -1,4 +1,5 @@
-//! What the documents tell people to write is what httpd takes. (The boxes of `docs/fleet.md` run in `fleet`.)
+//! What the documents tell people to write is what httpd takes. (The boxes of `docs/fleet.md` run in `fleet`,
+//! those of `docs/recipes` in `recipes`.)
 
 use crate::support::document::boxes;
 use crate::support::{Httpd, Mpm, Site};
@@ -14,7 +15,12 @@ fn each_configuration_in_the_documents_is_accepted() {
     fs::write(site.config_file("conf/users.fst", ""), Map::parse(map.as_bytes()).unwrap().compile().unwrap())
         .unwrap();
     let modules = ["authz_groupfile", "ldap", "authnz_ldap", "ssl"];
-    for (document, count) in [("README.md", 2), ("docs/directives.md", 11)] {
+    for (document, count) in [
+        ("README.md", 2),
+        ("docs/directives.md", 11),
+        ("docs/troubleshooting.md", 1),
+        ("docs/migration.md", 5),
+    ] {
         let boxes = boxes(document, "apache");
         assert_eq!(boxes.len(), count, "{document}");
         for text in boxes {

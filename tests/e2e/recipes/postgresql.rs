@@ -6,23 +6,8 @@ use crate::support::certificate::Certificate;
 use crate::support::database::Database;
 use crate::support::{Mpm, run};
 
-/// A page with the worst of holes: it runs the SQL that it is sent, and shows all rows.
-const PAGE: &str = r#"
-function handle(r)
-  r.content_type = "text/plain"
-  local db = r:dbacquire("pgsql", "host=/var/run/postgresql dbname=crm user=www-data")
-  if not db then
-    r:puts("no connection")
-    return apache2.OK
-  end
-  local result = db:select(r, r:requestbody())
-  for _, row in pairs(result and result(-1) or {}) do
-    r:puts(table.concat(row, ","), "\n")
-  end
-  db:close()
-  return apache2.OK
-end
-"#;
+/// What sepgsql says.
+const REFUSED: &str = "ERROR:  SELinux: security policy violation";
 
 const ROWS: &str =
     "INSERT INTO customer VALUES ('Ada', '555', '4000'); INSERT INTO payroll VALUES ('Eve', 1000)";
@@ -32,7 +17,7 @@ struct Sepgsql(Database);
 
 impl Sepgsql {
     fn start(recipe: &Recipe, certificate: &Certificate) -> Sepgsql {
-        let database = Database::start("crm", certificate, recipe.told("text").trim());
+        let database = Database::start("crm", certificate, recipe.told("hba").trim());
         database.sql("DROP ROLE IF EXISTS \"www-data\"");
         database.sql("ALTER SYSTEM SET shared_preload_libraries = 'sepgsql'");
         let sepgsql = Sepgsql(database);
@@ -53,16 +38,16 @@ impl Drop for Sepgsql {
 #[test]
 fn a_database_gives_each_web_user_what_their_context_may_have() {
     let recipe = Recipe::new("postgresql", "/var/www/crm");
-    recipe.site.file("page.lua", PAGE);
+    recipe.site.script("try.cgi", &recipe.told("cgi"));
     recipe.site.config_file("crm.map", &recipe.told("map"));
     let _policy = with_module();
     let sepgsql = Sepgsql::start(&recipe, &Certificate::new(&recipe.site));
     sepgsql.0.sql(&format!("{}{ROWS}", recipe.told("sql")));
-    let more = "AddHandler lua-script .lua\nAlias /denied @ROOT@\n<Location /denied>\n\
-                SELinuxDomainVal user_webapp_t:s0:c0\n</Location>\n";
-    let httpd = recipe.start(Mpm::Event, &["lua", "dbd"], more);
+    let more =
+        "Alias /denied @ROOT@\n<Location /denied>\nSELinuxDomainVal user_webapp_t:s0:c0\n</Location>\n";
+    let httpd = recipe.start(Mpm::Event, &["cgi"], more);
     let ask = |user, sql: &str| {
-        let reply = httpd.client().post("/page.lua", Some(user), "text/plain", sql.as_bytes());
+        let reply = httpd.client().post("/try.cgi", Some(user), "text/plain", sql.as_bytes());
         assert_eq!(reply.status, 200, "{user} {sql}");
         reply.body
     };
@@ -70,15 +55,26 @@ fn a_database_gives_each_web_user_what_their_context_may_have() {
         let context = format!("system_u:system_r:crm_webapp_t:{range}\n");
         assert_eq!(ask(user, "SELECT sepgsql_getcon()"), context);
         assert_eq!(ask(user, "SELECT name, phone FROM customer"), "Ada,555\n", "{user}");
-        assert_eq!(ask(user, "SELECT name FROM payroll"), "", "{user}");
-        // Out of the context, or away with the label.
-        assert_eq!(ask(user, "SELECT sepgsql_setcon('system_u:system_r:httpd_t:s0')"), "", "{user}");
-        ask(user, "SECURITY LABEL ON COLUMN customer.card IS 'system_u:object_r:sepgsql_table_t:s0'");
+        for sql in [
+            "SELECT name FROM payroll",
+            // Out of the context, or away with the label.
+            "SELECT sepgsql_setcon('system_u:system_r:httpd_t:s0')",
+            "SECURITY LABEL ON COLUMN customer.card IS 'system_u:object_r:sepgsql_table_t:s0'",
+        ] {
+            let told = ask(user, sql);
+            assert!(told.contains("ERROR:"), "{user} {sql}: {told}");
+        }
     }
     // A column, by category.
-    let cards = ["foo", "bar", "staff"].map(|user| ask(user, "SELECT card FROM customer"));
-    assert_eq!(cards, ["", "", "4000\n"]);
-    assert_eq!(ask("foo", "SELECT * FROM customer"), "");
+    for (user, sql) in [
+        ("foo", "SELECT card FROM customer"),
+        ("bar", "SELECT card FROM customer"),
+        ("foo", "SELECT * FROM customer"),
+        ("foo", "UPDATE customer SET card = '0'"),
+    ] {
+        assert!(ask(user, sql).contains(REFUSED), "{user} {sql}");
+    }
+    assert_eq!(ask("staff", "SELECT card FROM customer"), "4000\n");
     // Rows, by whose they are: neither read, nor changed, nor forged.
     for user in ["foo", "bar"] {
         ask(user, &format!("INSERT INTO note (line) VALUES ('of {user}')"));
@@ -88,8 +84,8 @@ fn a_database_gives_each_web_user_what_their_context_may_have() {
     let notes = ["foo", "bar", "staff"].map(|user| ask(user, "SELECT owner, line FROM note"));
     assert_eq!(notes, ["s0:c0,of foo\n", "s0:c1,of bar\n", ""]);
     // A domain that is no client gets no connection.
-    let reply = httpd.client().post("/denied/page.lua", Some("foo"), "text/plain", b"SELECT 1");
-    assert_eq!(reply.body, "no connection");
+    let reply = httpd.client().post("/denied/try.cgi", Some("foo"), "text/plain", b"SELECT 1");
+    assert!(reply.body.contains("Permission denied"), "{}", reply.body);
     httpd.audit.denial(&["scontext=system_u:system_r:user_webapp_t:s0:c0 ", "tclass=unix_stream_socket"]);
 
     // It is the labels that decide.

@@ -78,7 +78,7 @@ fn each_tenant_of_many_has_a_category_by_the_name_of_the_host() {
     });
 
     // It is the label that keeps others out.
-    let secret = site.root().join("cat.example.org/secret.txt");
-    run("chcon", &["-l", "s0", secret.to_str().unwrap()]);
-    assert_eq!(get("dog.example.org", &format!("/read.lua?{}", secret.display())).1, "cat's");
+    let cats = site.root().join("cat.example.org");
+    run("chcon", &["-R", "-l", "s0", cats.to_str().unwrap()]);
+    assert_eq!(get("dog.example.org", &format!("/read.lua?{}/secret.txt", cats.display())).1, "cat's");
 }

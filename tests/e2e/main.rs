@@ -34,6 +34,7 @@ mod peer;
 mod php;
 mod policies;
 mod providers;
+mod recipes;
 mod refusals;
 mod sample;
 mod scale;

@@ -1,6 +1,6 @@
 //! Policies that lack something: found when the server starts, or when the policy changes under it.
 
-use crate::domains;
+use crate::{domains, recipes};
 use crate::support::selinux::{OtherPolicy, policy_with};
 use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Site, run};
@@ -57,10 +57,13 @@ const MODULE: &str = "
 (mlsconstrain (process (setcurrent setsockcreate)) (or (eq l1 h1) (neq t1 httpd_t)))
 ";
 
-/// The kernel with that module, and with what the tool writes for new domains.
+/// The kernel with that module, those of `docs/recipes`, and what the tool writes for new domains: to build a policy takes
+/// long.
 pub fn with_module() -> OtherPolicy {
     static POLICY: OnceLock<Vec<u8>> = OnceLock::new();
-    OtherPolicy::begin(POLICY.get_or_init(|| policy_with(&format!("{MODULE}{}", domains::policy()))))
+    OtherPolicy::begin(
+        POLICY.get_or_init(|| policy_with(&format!("{MODULE}{}{}", recipes::modules(), domains::policy()))),
+    )
 }
 
 /// One line of the text has all of the parts.

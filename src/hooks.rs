@@ -5,7 +5,9 @@ use crate::config::{Section, Settings};
 use crate::httpd::dbd::{self, OpenHook};
 use crate::httpd::directive::Keeper;
 use crate::httpd::ending;
-use crate::httpd::hook::{ChildEndHook, ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
+use crate::httpd::hook::{
+    ChildEndHook, ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook,
+};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::httpd::proxy::BackEnd;
@@ -100,7 +102,10 @@ impl StartHook for PostConfig {
         let started = start::start(settings, server);
         // The first pass's result is thrown away, under `httpd -t` the only one.
         let serves = !on_first_pass() && !only_checks_configuration();
-        report(started.and_then(|()| if serves { serve_from_now(settings, configuration, server) } else { Ok(()) }))
+        report(
+            started
+                .and_then(|()| if serves { serve_from_now(settings, configuration, server) } else { Ok(()) }),
+        )
     }
 }
 

@@ -158,15 +158,14 @@ impl Board {
             let free = word.load(Ordering::Relaxed);
             let writing = State::of(free).next(process, false);
             let is_free = State::of(free).process == 0;
+            // First: who looks for the workers of a process that was killed in between finds this one.
+            if is_free && self.0[NOTED].load(Ordering::Relaxed) <= place as u64 {
+                self.0[NOTED].fetch_max(place as u64 + 1, Ordering::SeqCst);
+            }
             let is_taken = is_free
-                && word
-                    .compare_exchange(free, writing.word(), Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok();
+                && word.compare_exchange(free, writing.word(), Ordering::Acquire, Ordering::Relaxed).is_ok();
             is_taken.then_some((place, writing))
         })?;
-        if self.0[NOTED].load(Ordering::Relaxed) <= place as u64 {
-            self.0[NOTED].fetch_max(place as u64 + 1, Ordering::Relaxed);
-        }
         let note = self.note(place);
         // Whoever sees one of the words that follow sees the number changed.
         fence(Ordering::Release);

@@ -6,7 +6,7 @@
 mod board;
 mod latency;
 
-pub use board::{REASONS, Totals, WORKERS};
+pub use board::{REASONS, Totals};
 pub use latency::percentile;
 
 use crate::httpd::hook::Server;

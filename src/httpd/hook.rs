@@ -174,7 +174,7 @@ unsafe extern "C" fn child_status_hook<H: ChildEndHook>(
     state: ffi::mpm_child_status,
 ) {
     guard((), || {
-        if let (ffi::mpm_child_status::MPM_CHILD_EXITED, Ok(process)) = (state, process.try_into()) {
+        if let (ffi::mpm_child_status_MPM_CHILD_EXITED, Ok(process)) = (state, process.try_into()) {
             H::run(process);
         }
     });

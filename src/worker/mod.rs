@@ -7,6 +7,7 @@
 
 mod link;
 
+use crate::counters;
 use crate::httpd::filter::{self, Call, Carrier};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
@@ -14,7 +15,6 @@ use crate::httpd::status::Status;
 use crate::httpd::thread::{Quiet, Task, Thread};
 use crate::httpd::{boundary, php, thread_stack_size};
 use crate::lsm::{self, Target};
-use crate::counters;
 use link::{Answer, Link, Question};
 use std::cell::{Cell, OnceCell};
 use std::os::fd::{AsFd as _, BorrowedFd};

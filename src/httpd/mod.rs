@@ -26,6 +26,7 @@ pub mod signals;
 pub mod ssi;
 pub mod stack;
 pub mod status;
+pub mod status_page;
 pub mod table;
 pub mod thread;
 pub mod tree;

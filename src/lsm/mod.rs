@@ -5,13 +5,13 @@
 #![allow(unsafe_code)]
 
 mod query;
-mod status;
+mod state;
 
 pub use query::{
     UNKNOWN, httpd_context, is_known, may_change, may_leave, missing_rule, objection, translate_range,
     type_of,
 };
-pub use status::policy_loads;
+pub use state::LiveState;
 
 use crate::policy::Context;
 use once_cell::sync::OnceCell;

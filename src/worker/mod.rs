@@ -12,6 +12,7 @@ mod spare;
 
 pub use spare::make as make_spare;
 
+use crate::counters;
 use crate::httpd::filter::{self, Call, Carrier};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
@@ -22,12 +23,13 @@ use crate::httpd::thread::{Task, Thread, name_this};
 use crate::httpd::{boundary, php, thread_stack_size};
 use crate::lsm::{self, EnterError, Target};
 use link::{Answer, Link, News, Order, Question};
+use resident::Tenure;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{self, Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A thread for requests, as it and its supervisors have it.
 struct Worker {
@@ -42,10 +44,8 @@ struct Worker {
 struct Ready {
     worker: Arc<Worker>,
     thread: Thread,
-    /// Which load of the policy a resident one has entered its context under.
-    policy: u32,
-    /// How many requests it may serve.
-    left: u32,
+    /// For a resident one.
+    tenure: Option<Tenure>,
 }
 
 impl Ready {
@@ -65,6 +65,8 @@ pub struct Job {
     status: AtomicI32,
     /// Whether the worker has given the request back, and may have another.
     is_over: AtomicBool,
+    /// When it was given to the worker.
+    given: Instant,
     /// The thread that the connection runs on, where workers are started and nested requests decided.
     home: ConnectionThread,
     /// The job whose handler started this request; `None` where a connection's thread did.
@@ -138,19 +140,18 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
     let thread_before = request.connection_thread();
     let status = request.lend(|ticket| {
         let quiet = Quiet::new();
-        let ready = match resident::stay(request) {
-            Some(stay) => resident::take(target, stay, &quiet)?,
-            None => spare::take(&quiet)?,
-        };
+        let ready = resident::take(request, target, &quiet).unwrap_or_else(|| spare::take(&quiet))?;
         let job = Arc::new(Job {
             worker: Arc::clone(&ready.worker),
             ticket,
             target: Arc::clone(target),
             status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
             is_over: AtomicBool::new(false),
+            given: Instant::now(),
             home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
+        let _active = counters::active(target.text());
         ready.worker.link.order(Order::Serve(Arc::clone(&job)));
         // One that waits for an answer gets it in there.
         let news = loop {
@@ -160,8 +161,8 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
             }
         };
         job.is_over.store(true, Ordering::Release);
-        match ready.worker.stays {
-            Some(_) => resident::put_back(ready, &news),
+        match ready.tenure {
+            Some(tenure) => resident::put_back(ready, tenure, &news),
             None => spare::put_back(ready.thread),
         }
         Ok(Status(job.status.load(Ordering::Acquire)))
@@ -171,11 +172,9 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
         Ok(status) => request_status(request, status),
         Err(error) => {
             let error: io::Error = error;
-            log::request(
-                request,
-                Level::Error,
-                &format!("SEL0201: no thread can be made for the request: {error}"),
-            );
+            let why = format!("SEL0201: no thread can be made for the request: {error}");
+            log::request(request, Level::Error, &why);
+            counters::refused(&why);
             request.set_error_header(c"Retry-After", c"1");
             Status::SERVICE_UNAVAILABLE
         }
@@ -190,6 +189,7 @@ fn request_status(request: Request<'_>, status: Status) -> Status {
         other => return other,
     };
     log::request(request, Level::Error, why);
+    counters::refused(why);
     Status::INTERNAL_SERVER_ERROR
 }
 
@@ -309,7 +309,7 @@ impl Worker {
         };
         let worker = Arc::new(Worker { link: Link::new(), stays, place: OnceLock::new() });
         let thread = Thread::start(Arc::clone(&worker), stack, quiet)?;
-        Ok(Ready { worker, thread, policy: 0, left: 1 })
+        Ok(Ready { worker, thread, tenure: None })
     }
 
     /// Confines the thread, once.
@@ -378,14 +378,12 @@ impl Job {
             let request = self.ticket.redeem();
             name_this(crate::tag::of(request));
             if let Err(error) = self.worker.enter(&self.target) {
-                let context = &self.target;
-                log::request(
-                    request,
-                    Level::Error,
-                    &format!("SEL0101: refused: {context} cannot be entered: {error}"),
-                );
+                let why = format!("SEL0101: refused: {} cannot be entered: {error}", self.target);
+                log::request(request, Level::Error, &why);
+                counters::refused(&why);
                 return false;
             }
+            counters::entered(self.given);
             request.set_connection_thread(request.adopt_thread());
             php::measure_worker();
             true

@@ -3,15 +3,33 @@
 //! another context. None ever changes context.
 
 use super::link::News;
-use super::{Ready, Worker, spare};
+use super::{Ready, Worker};
 use crate::config::{Section, Stay};
 use crate::httpd::request::Request;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
 use crate::httpd::threads_per_child;
-use crate::lsm::{self, Target};
+use crate::lsm::{self, LiveState, Target};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a resident worker has been made under, and how long it may go on.
+#[derive(Clone, Copy)]
+pub struct Tenure {
+    state: &'static LiveState,
+    /// How many policies the kernel had loaded when it was made.
+    policy: u32,
+    /// How many requests it may serve.
+    left: u32,
+}
+
+impl Ready {
+    /// Whether it may not go on.
+    fn is_over(&self) -> bool {
+        let is_over = |tenure: &Tenure| tenure.left == 0 || tenure.policy != tenure.state.policy_loads();
+        self.tenure.as_ref().is_none_or(is_over)
+    }
+}
 
 /// This child's resident workers.
 struct Pool {
@@ -30,11 +48,18 @@ fn pool() -> MutexGuard<'static, Pool> {
 }
 
 impl Pool {
-    /// Has one that waits end.
+    /// One that waits in this context, the last that was busy. Those that may not go on end.
+    fn take(&mut self, target: &Target) -> Option<Ready> {
+        while let Some(place) = self.idle.iter().position(Ready::is_over) {
+            self.dismiss(place);
+        }
+        let place = self.idle.iter().rposition(|ready| ready.worker.place.get() == Some(target))?;
+        Some(self.idle.remove(place))
+    }
+
     fn dismiss(&mut self, place: usize) {
-        let thread = self.idle.remove(place).dismiss();
+        self.ended.push(self.idle.remove(place).dismiss());
         self.count -= 1;
-        self.ended.push(thread);
     }
 
     /// Has the one end that has waited longest; `false` where none waits.
@@ -45,42 +70,32 @@ impl Pool {
         }
         is_there
     }
-
-    /// Has those end that have entered their context under another policy.
-    fn dismiss_stale(&mut self, policy: u32) {
-        while let Some(place) = self.idle.iter().position(|ready| ready.policy != policy) {
-            self.dismiss(place);
-        }
-    }
 }
 
-/// How long workers for this request stay; `None` where each serves but one.
-pub fn stay(request: Request<'_>) -> Option<Stay> {
-    request.configuration::<Section>().settings?.worker.get().copied().flatten()
-}
-
-/// A worker for a request in the context of `target`: one that is there and waits, or else a new one. No more are kept
-/// than the child has threads for connections: where there are so many, the one that has waited longest ends for it.
+/// A resident worker for a request in the context of `target`: one that is there and waits, or else a new one. No more
+/// are kept than the child has threads for connections: where there are so many, the one that has waited longest ends.
 ///
-/// Where a resident worker could leave its context, or nobody knows when the policy changes, it is a one-time worker.
+/// `None` where workers are not to stay; or where one might leave its context, or nobody could say that the policy has
+/// changed.
 ///
 /// # Errors
 /// No thread, or no stack for one, can be made.
-pub fn take(target: &Target, stay: Stay, quiet: &Quiet) -> io::Result<Ready> {
-    let Some(policy) = lsm::policy_loads() else { return spare::take(quiet) };
-    let mut pool = pool();
-    pool.dismiss_stale(policy);
-    if let Some(place) = pool.idle.iter().rposition(|ready| ready.worker.place.get() == Some(target)) {
-        return Ok(pool.idle.remove(place));
+pub fn take(request: Request<'_>, target: &Target, quiet: &Quiet) -> Option<io::Result<Ready>> {
+    let settings = request.configuration::<Section>().settings?;
+    let stay = settings.worker.get().copied().flatten()?;
+    let state = settings.live_state.get()?;
+    if let Some(ready) = pool().take(target) {
+        return Some(Ok(ready));
     }
-    drop(pool);
+    // Before the question: a policy that comes after it is noticed.
+    let policy = state.policy_loads();
     if lsm::may_leave(target) {
-        return spare::take(quiet);
+        return None;
     }
-    make(stay, policy, quiet)
+    Some(make(stay, Tenure { state, policy, left: stay.requests }, quiet))
 }
 
-fn make(stay: Stay, policy: u32, quiet: &Quiet) -> io::Result<Ready> {
+fn make(stay: Stay, tenure: Tenure, quiet: &Quiet) -> io::Result<Ready> {
     let mut ended = {
         let mut pool = pool();
         if pool.count >= threads_per_child() {
@@ -91,7 +106,7 @@ fn make(stay: Stay, policy: u32, quiet: &Quiet) -> io::Result<Ready> {
     };
     loop {
         match Worker::start(Some(stay.idle), ended.pop(), quiet) {
-            Ok(ready) => return Ok(Ready { policy, left: stay.requests, ..ready }),
+            Ok(ready) => return Ok(Ready { tenure: Some(tenure), ..ready }),
             Err(error) => {
                 let mut pool = pool();
                 // One that waits has what is wanted.
@@ -106,20 +121,25 @@ fn make(stay: Stay, policy: u32, quiet: &Quiet) -> io::Result<Ready> {
 }
 
 /// Takes back a worker, after this news of it.
-pub fn put_back(ready: Ready, news: &News) {
-    let mut pool = pool();
+pub fn put_back(ready: Ready, tenure: Tenure, news: &News) {
+    let tenure = Tenure { left: tenure.left.saturating_sub(1), ..tenure };
     // Joined when the lock is released: they are at their end.
-    let _ended = std::mem::take(&mut pool.ended);
+    let _ended;
+    let mut pool = pool();
+    _ended = std::mem::take(&mut pool.ended);
     if *news == News::Ended {
         pool.count -= 1;
         pool.ended.push(ready.thread);
         return;
     }
-    pool.idle.push(Ready { left: ready.left.saturating_sub(1), ..ready });
-    let last = pool.idle.len() - 1;
-    if pool.idle[last].left == 0 || lsm::policy_loads() != Some(pool.idle[last].policy) {
-        pool.dismiss(last);
-    } else if pool.count > threads_per_child() {
+    let ready = Ready { tenure: Some(tenure), ..ready };
+    if ready.is_over() {
+        pool.count -= 1;
+        pool.ended.push(ready.dismiss());
+        return;
+    }
+    pool.idle.push(ready);
+    if pool.count > threads_per_child() {
         pool.dismiss_oldest();
     }
 }

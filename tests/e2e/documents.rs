@@ -15,12 +15,13 @@ fn each_configuration_in_the_documents_is_accepted() {
     fs::write(site.config_file("conf/users.fst", ""), Map::parse(map.as_bytes()).unwrap().compile().unwrap())
         .unwrap();
     site.config_file("logs/access_log", "");
-    let modules = ["authz_groupfile", "ldap", "authnz_ldap", "ssl"];
+    let modules = ["authz_groupfile", "ldap", "authnz_ldap", "ssl", "status"];
     for (document, count) in [
         ("README.md", 2),
         ("docs/directives.md", 12),
         ("docs/domains.md", 1),
         ("docs/denials.md", 1),
+        ("docs/status.md", 1),
         ("docs/troubleshooting.md", 1),
         ("docs/migration.md", 5),
     ] {

@@ -40,5 +40,6 @@ mod sample;
 mod scale;
 mod soak;
 mod specs;
+mod status_page;
 mod tags;
 mod upheaval;

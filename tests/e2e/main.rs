@@ -36,6 +36,7 @@ mod policies;
 mod providers;
 mod recipes;
 mod refusals;
+mod resident;
 mod sample;
 mod scale;
 mod soak;

@@ -27,6 +27,11 @@ const MODULE: &str = "
 (typebounds httpd_t unproven_webapp_t)
 (allow httpd_t unproven_webapp_t (process (dyntransition)))
 
+; One from which a way leads on.
+(type free_webapp_t)
+(call webapp_domain (free_webapp_t))
+(allow free_webapp_t self (process (setcurrent)))
+
 ; One that may connect: to back ends at one port, and to local ones of httpd's own type or started by systemd.
 (type proxy_webapp_t)
 (call webapp_domain (proxy_webapp_t))

@@ -105,8 +105,8 @@ fn contexts() -> [String; 3] {
     [get("/private/context.cgi", Some("foo")), get("/context.cgi", None), get("/cgi-bin/unmapped.cgi", None)]
 }
 
-fn expected(foo: &str) -> [String; 3] {
-    [foo, "anon_webapp_t:s0", "httpd_sys_script_t:s0"].map(|context| format!("system_u:system_r:{context}"))
+fn expected(mapped: &str) -> [String; 3] {
+    [mapped, "anon_webapp_t:s0", "httpd_sys_script_t:s0"].map(|context| format!("system_u:system_r:{context}"))
 }
 
 /// Gives whether apache2 starts. (systemd counts starts, and has enough of a service after a few.)

@@ -394,6 +394,10 @@ fn configure(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> (S
             assert!(["unixd", "log_config"].contains(module), "mod_{module}.so is not in {folder}");
         }
     }
+    // The same tests, with the other kind of workers.
+    if let Some(kind) = std::env::var("MOD_SELINUX_WORKER").ok().filter(|kind| !kind.is_empty()) {
+        text += &format!("<IfModule selinux_module>\nSELinuxWorker {kind}\n</IfModule>\n");
+    }
     let user = unix_user();
     text += &format!(
         "User {user}\nGroup {user}\n\

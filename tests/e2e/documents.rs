@@ -1,4 +1,5 @@
-//! What the documents tell people to write is what httpd takes. (The boxes of `docs/fleet.md` run in `fleet`.)
+//! What the documents tell people to write is what httpd takes. (The boxes of `docs/fleet.md` run in
+//! `fleet`, that of `docs/domains.md` in `domains`.)
 
 use crate::support::httpd::project;
 use crate::support::{Httpd, Mpm, Site};
@@ -6,7 +7,7 @@ use mod_selinux_policy::Map;
 use std::fs;
 
 /// The configurations in a document.
-fn boxes(document: &str) -> Vec<String> {
+pub fn boxes(document: &str) -> Vec<String> {
     let text = fs::read_to_string(project().join(document)).expect("the document is there");
     let boxes = text.split("```").skip(1).step_by(2).filter_map(|text| text.strip_prefix("apache\n"));
     boxes.map(str::to_owned).collect()
@@ -22,9 +23,7 @@ fn each_configuration_in_the_documents_is_accepted() {
         .unwrap();
     site.config_file("logs/access_log", "");
     let modules = ["authz_groupfile", "ldap", "authnz_ldap", "ssl"];
-    for (document, count) in
-        [("README.md", 2), ("docs/directives.md", 12), ("docs/domains.md", 1), ("docs/denials.md", 1)]
-    {
+    for (document, count) in [("README.md", 2), ("docs/directives.md", 12), ("docs/denials.md", 1)] {
         let boxes = boxes(document);
         assert_eq!(boxes.len(), count, "{document}");
         for text in boxes {

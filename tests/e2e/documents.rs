@@ -1,5 +1,5 @@
-//! What the documents tell people to write is what httpd takes. (The boxes of `docs/fleet.md` run in `fleet`,
-//! those of `docs/recipes` in `recipes`.)
+//! What the documents tell people to write is what httpd takes. (The boxes of `docs/fleet.md` run in `fleet`, those of
+//! `docs/recipes` in `recipes`, that of `docs/domains.md` in `domains`.)
 
 use crate::support::document::boxes;
 use crate::support::{Httpd, Mpm, Site};
@@ -19,7 +19,6 @@ fn each_configuration_in_the_documents_is_accepted() {
     for (document, count) in [
         ("README.md", 2),
         ("docs/directives.md", 12),
-        ("docs/domains.md", 1),
         ("docs/denials.md", 1),
         ("docs/status.md", 1),
         ("docs/troubleshooting.md", 1),

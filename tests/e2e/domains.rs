@@ -1,6 +1,7 @@
 //! New domains, as `selinux-map domain` writes them.
 
 use crate::policies::with_module;
+use crate::support::document::boxes;
 use crate::support::site::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, library, run};
 use std::fs;
@@ -79,4 +80,8 @@ fn a_new_domain_has_its_own_content_and_not_anothers() {
     assert_eq!(httpd.get("/intranet/data/file.txt", None).body, "written");
     // A shop has no scripts to run, and so no shell.
     assert_ne!(httpd.get("/shop/context.lua", None).status, 200);
+    drop(httpd);
+    let [text] = boxes("docs/domains.md", "apache").try_into().unwrap();
+    let told = Httpd::check(&site, Mpm::Event, &[], &text);
+    assert!(told.as_ref().is_ok_and(|told| told.contains("Syntax OK")), "{text}{told:?}");
 }

@@ -106,7 +106,8 @@ fn contexts() -> [String; 3] {
 }
 
 fn expected(mapped: &str) -> [String; 3] {
-    [mapped, "anon_webapp_t:s0", "httpd_sys_script_t:s0"].map(|context| format!("system_u:system_r:{context}"))
+    [mapped, "anon_webapp_t:s0", "httpd_sys_script_t:s0"]
+        .map(|context| format!("system_u:system_r:{context}"))
 }
 
 /// Gives whether apache2 starts. (systemd counts starts, and has enough of a service after a few.)

@@ -4,6 +4,7 @@
 #include <ap_mpm.h>
 #include <ap_provider.h>
 #include <apr_optional.h>
+#include <apr_optional_hooks.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
@@ -17,6 +18,7 @@
 #include <mod_auth.h>
 #include <mod_include.h>
 #include <mod_proxy.h>
+#include <mod_status.h>
 #include <unixd.h>
 #include <util_cfgtree.h>
 #include <util_filter.h>

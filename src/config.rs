@@ -6,7 +6,7 @@ use crate::attested::Attested;
 use crate::httpd::directive::{Configuration, Keeper};
 use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
-use crate::lsm::{Prepared, Target};
+use crate::lsm::{LiveState, Prepared, Target};
 use crate::maps::{self, Maps, PublishedFile, Sources};
 use crate::policy::{
     Asker, Chain, CompiledError, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped, Why,
@@ -108,6 +108,8 @@ pub struct Settings {
     pub started: OnceLock<Started>,
     /// The files, published for children; set where httpd is about to serve.
     pub maps: OnceCell<Maps>,
+    /// Whether the kernel enforces, at any time; set as above, if the kernel tells.
+    pub live_state: OnceLock<LiveState>,
 }
 
 /// What the server's start found.

@@ -5,7 +5,9 @@ use crate::config::{Section, Settings};
 use crate::httpd::dbd::{self, OpenHook};
 use crate::httpd::directive::Keeper;
 use crate::httpd::ending;
-use crate::httpd::hook::{ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook};
+use crate::httpd::hook::{
+    ChildEndHook, ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook,
+};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::httpd::proxy::BackEnd;
@@ -15,7 +17,7 @@ use crate::httpd::status::Status;
 use crate::httpd::{has_module, is_defined, on_first_pass, only_checks_configuration, php, scopes};
 use crate::lsm::Target;
 use crate::policy::{Decision, Why};
-use crate::{decide, dump, elsewhere, start, worker};
+use crate::{counters, decide, dump, elsewhere, start, worker};
 use std::ffi::CString;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,7 +102,30 @@ impl StartHook for PostConfig {
         let started = start::start(settings, server);
         // The first pass's result is thrown away, under `httpd -t` the only one.
         let serves = !on_first_pass() && !only_checks_configuration();
-        report(started.and_then(|()| if serves { start::publish(settings, configuration) } else { Ok(()) }))
+        report(
+            started
+                .and_then(|()| if serves { serve_from_now(settings, configuration, server) } else { Ok(()) }),
+        )
+    }
+}
+
+/// What children are to find when they are made.
+fn serve_from_now(
+    settings: &'static Settings,
+    configuration: Pool<'_>,
+    server: Server<'_>,
+) -> Result<(), Faults> {
+    counters::open(server)
+        .map_err(|error| vec![format!("SEL0001: there is no memory for the status page: {error}")])?;
+    start::publish(settings, configuration)
+}
+
+/// When a child has ended.
+pub struct ChildEnd;
+
+impl ChildEndHook for ChildEnd {
+    fn run(process: u32) {
+        counters::child_ended(process);
     }
 }
 
@@ -112,6 +137,7 @@ static CHILD_HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 
 impl ChildHook for ChildInit {
     fn run(main: Server<'_>) {
+        counters::child_begins();
         let section: &Section = scopes::server_section(main);
         if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
             maps.become_reader();
@@ -196,6 +222,7 @@ impl RequestHook for Handler {
                 request,
                 |target| worker::enter(request, target),
                 || {
+                    counters::kept();
                     php::measure_connection_thread();
                     Status::DECLINED
                 },
@@ -252,6 +279,7 @@ pub fn serve(
 
 fn refuse(request: Request<'_>, status: Status, why: &str) -> Status {
     log::request(request, Level::Error, why);
+    counters::refused(why);
     status
 }
 

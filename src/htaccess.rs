@@ -8,7 +8,7 @@ use crate::httpd::process;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::policy::Context;
-use crate::{lsm, worker};
+use crate::{counters, lsm, worker};
 use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -32,7 +32,9 @@ impl HtaccessHook for Htaccess {
             };
         if !may_count {
             let path = path.to_string_lossy();
-            log::request(request, Level::Error, &format!("SEL0112: a page may have written {path}: refused"));
+            let why = format!("SEL0112: a page may have written {path}: refused");
+            log::request(request, Level::Error, &why);
+            counters::refused(&why);
         }
         may_count
     }

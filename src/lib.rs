@@ -8,6 +8,7 @@
 mod aims;
 mod attested;
 mod config;
+mod counters;
 mod decide;
 mod directives;
 mod dump;
@@ -19,6 +20,7 @@ mod htaccess;
 mod httpd;
 mod lsm;
 mod maps;
+mod page;
 mod shared;
 mod start;
 mod worker;
@@ -31,7 +33,8 @@ struct Hooks;
 
 impl httpd::module::Hooks for Hooks {
     fn register() {
-        use hooks::{CheckConfig, ChildInit, Dump, FirstFixups, Handler, LastFixups, PostConfig, PreConfig};
+        use hooks::{CheckConfig, ChildEnd, ChildInit, Dump, FirstFixups, Handler, LastFixups};
+        use hooks::{PostConfig, PreConfig};
         use httpd::hook::{self, Neighbour, Order};
 
         hook::pre_config::<PreConfig>(Order::MIDDLE);
@@ -40,6 +43,8 @@ impl httpd::module::Hooks for Hooks {
         hook::post_config::<PostConfig>(Order::REALLY_LAST);
         // After mod_proxy, which makes its pools of connections.
         hook::child_init::<ChildInit>(Order::REALLY_LAST);
+        hook::child_end::<ChildEnd>(Order::MIDDLE);
+        httpd::status_page::status_page::<page::Section>(Order::MIDDLE);
         httpd::htaccess::open_htaccess::<htaccess::Htaccess>(Order::REALLY_FIRST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);

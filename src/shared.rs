@@ -1,6 +1,7 @@
 //! Memory that httpd's processes share: files mapped for reading, and a board of counters.
 //!
-//! One process writes, and the others have no way to: what they map, they map for reading only.
+//! One process writes, and the others have no way to: what they map, they map for reading only. But for what only the
+//! status page shows ([`lasting`]), which all of them write.
 #![allow(unsafe_code)]
 
 use memmap2::{Mmap, MmapOptions, MmapRaw};
@@ -84,6 +85,26 @@ fn place(memory: &MmapRaw, counter: usize) -> &AtomicU64 {
     unsafe { &*memory.as_ptr().cast::<AtomicU64>().add(counter) }
 }
 
+/// So many words, all 0, that this process and those that descend from it write and read; they stay as long as it.
+pub fn lasting(words: usize) -> io::Result<&'static [AtomicU64]> {
+    // SAFETY: a mapping of its own, of no file.
+    let memory = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            words * size_of::<AtomicU64>(),
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if memory == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: of that length, from a page's beginning on, never unmapped, and nobody sees anything but atomics in it.
+    Ok(unsafe { std::slice::from_raw_parts(memory.cast(), words) })
+}
+
 /// The side of a [`Board`] that writes.
 #[derive(Debug)]
 pub struct Writer(MmapRaw);
@@ -92,5 +113,10 @@ impl Writer {
     /// Adds one to a counter.
     pub fn add(&mut self, counter: usize) {
         place(&self.0, counter).fetch_add(1, Ordering::Release);
+    }
+
+    /// Gives a counter another value, after all that was written before.
+    pub fn set(&mut self, counter: usize, value: u64) {
+        place(&self.0, counter).store(value, Ordering::Release);
     }
 }

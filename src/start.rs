@@ -9,7 +9,7 @@ use crate::httpd::pool::Pool;
 use crate::httpd::proxy::BackEnd;
 use crate::httpd::scopes::{self, Scope, ServerScopes};
 use crate::httpd::{has_module, on_first_pass, only_checks_configuration, process, tree};
-use crate::lsm::{self, Mode, Prepared};
+use crate::lsm::{self, LiveState, Mode, Prepared};
 use crate::maps::{Maps, Watcher};
 use crate::policy::{Context, Rule as Source};
 use std::ffi::CString;
@@ -86,6 +86,9 @@ pub fn publish(settings: &'static Settings, configuration: Pool<'_>) -> Result<(
     let Some(Started { server: Some(server), only_own_range, .. }) = settings.started.get() else {
         return Ok(());
     };
+    if let Ok(state) = LiveState::open() {
+        let _ = settings.live_state.set(state);
+    }
     if sources.all().is_empty() {
         return Ok(());
     }

@@ -63,6 +63,12 @@ pub trait ChildHook {
     fn run(main: Server<'_>);
 }
 
+/// The end of a child, in the parent.
+pub trait ChildEndHook {
+    /// The hook's body, with the process that has ended.
+    fn run(process: u32);
+}
+
 /// A stage of the server's start.
 pub trait StartHook {
     /// The hook's body, with the configuration's pool; a panic in it stops the start.
@@ -158,6 +164,26 @@ unsafe extern "C" fn child_hook<H: ChildHook>(_child: *mut ffi::apr_pool_t, serv
 pub fn child_init<H: ChildHook>(order: Order) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_child_init(Some(child_hook::<H>), null(), null(), order.0) }
+}
+
+unsafe extern "C" fn child_status_hook<H: ChildEndHook>(
+    _server: *mut ffi::server_rec,
+    process: ffi::pid_t,
+    _generation: ffi::ap_generation_t,
+    _slot: c_int,
+    state: ffi::mpm_child_status,
+) {
+    guard((), || {
+        if let (ffi::mpm_child_status_MPM_CHILD_EXITED, Ok(process)) = (state, process.try_into()) {
+            H::run(process);
+        }
+    });
+}
+
+/// When the parent has found a child ended, and may not have made another yet.
+pub fn child_end<H: ChildEndHook>(order: Order) {
+    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
+    unsafe { ffi::ap_hook_child_status(Some(child_status_hook::<H>), null(), null(), order.0) }
 }
 
 unsafe extern "C" fn test_config_hook<H: TestConfigHook>(

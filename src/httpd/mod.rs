@@ -24,6 +24,7 @@ pub mod request;
 pub mod scopes;
 pub mod ssi;
 pub mod status;
+pub mod status_page;
 pub mod table;
 pub mod thread;
 pub mod tree;

@@ -2,12 +2,14 @@
 
 use crate::ffi;
 use crate::httpd::boundary::guard;
+use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
+use crate::shared;
 use std::ffi::{CStr, c_int, c_void};
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What such a process does, until it has reason to end.
 pub trait Service {
@@ -142,6 +144,28 @@ fn is_stopping() -> bool {
     // SAFETY: the query writes a number, where it knows one.
     unsafe { ffi::ap_mpm_query(ffi::AP_MPMQ_MPM_STATE, &mut state) };
     state == ffi::AP_MPMQ_STOPPING
+}
+
+/// So many words that this process keeps under a name from httpd's first start to its end, however often the
+/// configuration is read again and the module loaded, and shares with the processes it forks; at first all 0.
+///
+/// To be called at a start, always with the same number for a name.
+pub fn lasting(main: Server<'_>, name: &CStr, words: usize) -> io::Result<&'static [AtomicU64]> {
+    let mut found = std::ptr::null_mut::<c_void>();
+    // SAFETY: every server has the process it is in, whose pool is there to the end; the start has one thread.
+    let pool = unsafe {
+        let pool = (*(*main.as_ptr()).process).pool;
+        ffi::apr_pool_userdata_get(&mut found, name.as_ptr(), pool);
+        pool
+    };
+    if !found.is_null() {
+        // SAFETY: what the lines below put there, of this module as it was loaded before.
+        return Ok(unsafe { std::slice::from_raw_parts(found.cast(), words) });
+    }
+    let kept = shared::lasting(words)?;
+    // SAFETY: as above; APR copies the name, which goes with the module.
+    unsafe { ffi::apr_pool_userdata_set(kept.as_ptr().cast(), name.as_ptr(), None, pool) };
+    Ok(kept)
 }
 
 /// The user this process acts as.

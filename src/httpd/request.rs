@@ -225,11 +225,14 @@ impl<'r> Request<'r> {
             ffi::ap_set_content_type(self.as_ptr(), c"text/plain; charset=utf-8".as_ptr());
             ffi::apr_table_setn(headers, c"Cache-Control".as_ptr(), c"no-store".as_ptr());
             ffi::ap_set_content_length(self.as_ptr(), text.len() as _);
-            if ffi::ap_rwrite(text.as_ptr().cast(), text.len() as _, self.as_ptr()) < 0 {
-                return Status::INTERNAL_SERVER_ERROR;
-            }
         }
-        Status::OK
+        if self.write(text) { Status::OK } else { Status::INTERNAL_SERVER_ERROR }
+    }
+
+    /// Adds a text to the response; `false` where it cannot be sent.
+    pub fn write(self, text: &str) -> bool {
+        // SAFETY: the request is live and this thread's; the text is copied.
+        unsafe { ffi::ap_rwrite(text.as_ptr().cast(), text.len() as _, self.as_ptr()) >= 0 }
     }
 
     /// Has httpd's hooks say whether the user may have the request, as `ap_process_request_internal` does once it knows

@@ -5,10 +5,12 @@
 #![allow(unsafe_code)]
 
 mod query;
+mod state;
 
 pub use query::{
     UNKNOWN, httpd_context, is_known, may_change, missing_rule, objection, translate_range, type_of,
 };
+pub use state::LiveState;
 
 use crate::policy::Context;
 use once_cell::sync::OnceCell;

@@ -6,9 +6,11 @@
 //! changed and is good; a board of counters in shared memory says which version counts.
 
 mod file;
+mod report;
 mod source;
 mod watcher;
 
+pub use report::Report;
 pub use source::{Content, Kind, NO_GROUP_FILE, Source, Sources};
 pub use watcher::Watcher;
 
@@ -68,7 +70,7 @@ impl Maps {
     /// Publishes the files of a configuration for a server in the context `server`, in a folder of their own under
     /// `runtime` (`DefaultRuntimeDir`).
     pub fn publish(runtime: &Path, sources: &Sources, server: &Context) -> io::Result<Maps> {
-        let board = Board::new(1 + sources.all().len())?;
+        let board = Board::new(report_at(sources.all().len(), sources.all().len()))?;
         let folder = Folder::new(runtime)?;
         let mut writer = board.writer()?;
         let mut slots = Vec::new();
@@ -77,6 +79,11 @@ impl Maps {
             if let Some(content) = loaded.content() {
                 folder.write(number, 1, &published_form(content, server).map_err(io::Error::other)?)?;
                 writer.add(1 + number);
+                Report::good(content.lines()).write(
+                    &board,
+                    &mut writer,
+                    report_at(sources.all().len(), number),
+                );
             }
         }
         let maps = Maps { board, folder, slots, seen: AtomicU64::new(0), updating: Mutex::new(()) };
@@ -134,10 +141,25 @@ impl Maps {
         self.slots.get(number)?.current.load_full()
     }
 
+    /// The files that are published, each with its version (0: none yet) and what else is known of it.
+    pub fn reports(&self) -> impl Iterator<Item = (&Source, u64, Report)> {
+        let slots = self.slots.iter().enumerate();
+        slots.map(|(number, slot)| (&slot.source, self.board.read(1 + number), self.report(number)))
+    }
+
+    fn report(&self, number: usize) -> Report {
+        Report::read(&self.board, report_at(self.slots.len(), number))
+    }
+
     /// For a child of httpd, which only reads.
     pub fn become_reader(&self) {
         self.board.only_read();
     }
+}
+
+/// Where on the board the report of a file is, of so many files.
+fn report_at(files: usize, number: usize) -> usize {
+    1 + files + number * report::WORDS
 }
 
 /// The bytes of a file's published form.

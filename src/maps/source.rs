@@ -63,6 +63,14 @@ impl Content {
         trials.map(move |found| (format!("{source}:{}", found.line), found.spec, None))
     }
 
+    /// How many rules it has, or users in groups.
+    pub fn lines(&self) -> usize {
+        match self {
+            Content::Map(map) => map.len(),
+            Content::Groups(groups) => groups.users(),
+        }
+    }
+
     /// Whether it is a map with lines for groups.
     pub fn asks_for_groups(&self) -> bool {
         matches!(self, Content::Map(map) if map.has_groups())
@@ -73,8 +81,8 @@ impl fmt::Display for Content {
     /// How much is in it, for the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Content::Map(map) => write!(f, "{}", counted(map.len(), "rule")),
-            Content::Groups(groups) => write!(f, "groups of {}", counted(groups.users(), "user")),
+            Content::Map(_) => write!(f, "{}", counted(self.lines(), "rule")),
+            Content::Groups(_) => write!(f, "groups of {}", counted(self.lines(), "user")),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! It is alone in parsing what may be anything: a fault in it costs no request, and httpd makes another.
 
 use super::file::{Opened, Stamp};
-use super::{ANY, Content, Kind, Maps, NO_GROUP_FILE, Source, Sources, published_form};
+use super::{ANY, Content, Kind, Maps, NO_GROUP_FILE, Report, Source, Sources, published_form, report_at};
 use crate::aims::Aims;
 use crate::httpd::log::{self, Level};
 use crate::httpd::process::Service;
@@ -53,8 +53,8 @@ struct State {
     published: Option<Stamp>,
     /// A version that was seen, and may be half written.
     candidate: Option<Opened>,
-    /// The version that was found bad.
-    bad: Option<Stamp>,
+    /// The version that was found bad, and what is wrong with it.
+    bad: Option<(Stamp, String)>,
     /// Why the file could not even be opened, as the log has it.
     missing: Option<String>,
     /// Whether it is a map with lines for groups.
@@ -107,15 +107,20 @@ impl Watch<'_> {
                 let text = format!("SEL0042: {error}: the last good version stays");
                 if state.missing.as_ref() != Some(&text) {
                     log::server(Level::Error, &text);
-                    state.missing = Some(text);
+                    self.tell(number, &text);
+                    self.states[number].missing = Some(text);
                 }
                 return;
             }
         };
         state.missing = None;
         let before = state.candidate.take();
-        if [state.published, state.bad].contains(&Some(opened.stamp)) {
-            return;
+        let fault = match &state.bad {
+            Some((bad, fault)) if *bad == opened.stamp => Some(fault.clone()),
+            _ => (state.published == Some(opened.stamp)).then(String::new),
+        };
+        if let Some(fault) = fault {
+            return self.tell(number, &fault);
         }
         match before {
             // Whole: nobody has written to it since the last look. Where another file has its name now, it
@@ -147,11 +152,26 @@ impl Watch<'_> {
                 log::server(Level::Notice, &format!("SEL0040: {source} has changed, and counts: {content}"));
             }
             Err(faults) => {
-                state.bad = Some(stamp);
-                for fault in faults {
-                    log::server(Level::Error, &format!("SEL0041: {fault}: the last good version stays"));
+                let texts: Vec<_> = faults.iter().map(|fault| format!("SEL0041: {fault}")).collect();
+                for text in &texts {
+                    log::server(Level::Error, &format!("{text}: the last good version stays"));
                 }
+                let more =
+                    if texts.len() > 1 { format!(" (and {} more)", texts.len() - 1) } else { String::new() };
+                let text = format!("{}{more}", texts.first().map_or("", String::as_str));
+                self.tell(number, &text);
+                self.states[number].bad = Some((stamp, text));
             }
+        }
+    }
+
+    /// Has the status page say what is wrong with a file as it is now, if anything is.
+    fn tell(&mut self, number: usize, fault: &str) {
+        let before = self.watcher.maps.report(number);
+        let report = before.with_fault(fault);
+        if report != before {
+            let at = report_at(self.states.len(), number);
+            report.write(&self.watcher.maps.board, &mut self.writer, at);
         }
     }
 
@@ -198,6 +218,8 @@ impl Watch<'_> {
         written.map_err(|error| vec![format!("{source}: {}: {error}", folder.path.display())])?;
         self.writer.add(1 + number);
         self.writer.add(ANY);
+        let at = report_at(files.len(), number);
+        Report::good(content.lines()).write(&maps.board, &mut self.writer, at);
         // Whoever still looks for the one before finds no file, and asks the board again.
         let _ = fs::remove_file(folder.file(number, version - 1));
         Ok(())

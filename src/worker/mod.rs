@@ -7,6 +7,7 @@
 
 mod link;
 
+use crate::counters;
 use crate::httpd::filter::{self, Call, Carrier};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
@@ -19,7 +20,7 @@ use std::cell::{Cell, OnceCell};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{self, Arc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A request on its way through a worker.
 pub struct Job {
@@ -28,6 +29,8 @@ pub struct Job {
     /// What the handler answered. It starts out as an error: a handler may end its thread.
     status: AtomicI32,
     link: Link,
+    /// When it was given to the worker.
+    given: Instant,
     /// The thread that the connection runs on, where workers are started and nested requests decided.
     home: ConnectionThread,
     /// The job whose handler started this request; `None` where a connection's thread did.
@@ -114,10 +117,12 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
             target: Arc::clone(target),
             status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
             link: Link::new(),
+            given: Instant::now(),
             home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
         let quiet = Quiet::new();
+        let _active = counters::active(target.text());
         let thread = match Thread::start(Arc::clone(&job), thread_stack_size(), &quiet) {
             Ok(thread) => thread,
             Err(error) => return Err(error),
@@ -131,11 +136,9 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
     match status {
         Ok(status) => request_status(request, status),
         Err(error) => {
-            log::request(
-                request,
-                Level::Error,
-                &format!("SEL0201: no thread can be made for the request: {error}"),
-            );
+            let why = format!("SEL0201: no thread can be made for the request: {error}");
+            log::request(request, Level::Error, &why);
+            counters::refused(&why);
             request.set_error_header(c"Retry-After", c"1");
             Status::SERVICE_UNAVAILABLE
         }
@@ -150,6 +153,7 @@ fn request_status(request: Request<'_>, status: Status) -> Status {
         other => return other,
     };
     log::request(request, Level::Error, why);
+    counters::refused(why);
     Status::INTERNAL_SERVER_ERROR
 }
 
@@ -275,14 +279,12 @@ impl Job {
         boundary::guard(false, || {
             let request = self.ticket.redeem();
             if let Err(error) = lsm::enter(&self.target) {
-                let context = &self.target;
-                log::request(
-                    request,
-                    Level::Error,
-                    &format!("SEL0101: refused: {context} cannot be entered: {error}"),
-                );
+                let why = format!("SEL0101: refused: {} cannot be entered: {error}", self.target);
+                log::request(request, Level::Error, &why);
+                counters::refused(&why);
                 return false;
             }
+            counters::entered(self.given);
             request.set_connection_thread(request.adopt_thread());
             php::measure_worker();
             true

@@ -20,8 +20,8 @@ fn each_configuration_in_the_documents_is_accepted() {
     site.config_file("conf/groups", "staff: foo\n");
     fs::write(site.config_file("conf/users.fst", ""), Map::parse(map.as_bytes()).unwrap().compile().unwrap())
         .unwrap();
-    let modules = ["authz_groupfile", "ldap", "authnz_ldap", "ssl"];
-    for (document, count) in [("README.md", 2), ("docs/directives.md", 11)] {
+    let modules = ["authz_groupfile", "ldap", "authnz_ldap", "ssl", "status"];
+    for (document, count) in [("README.md", 2), ("docs/directives.md", 11), ("docs/status.md", 1)] {
         let boxes = boxes(document);
         assert_eq!(boxes.len(), count, "{document}");
         for text in boxes {

@@ -37,4 +37,5 @@ mod sample;
 mod scale;
 mod soak;
 mod specs;
+mod status_page;
 mod upheaval;

@@ -31,7 +31,7 @@ end
 const MARK_CGI: &str =
     "#!/bin/sh\n: >\"@MARKS@/$QUERY_STRING\"\nprintf 'Content-Type: text/plain\\n\\nran'\n";
 
-const MODULES: &[&str] = &["lua", "cgi", "include", "authz_groupfile", "dbd", "selinux_faults"];
+const MODULES: &[&str] = &["lua", "cgi", "include", "authz_groupfile", "dbd", "status", "selinux_faults"];
 
 const CONFIGURATION: &str = "
 StartServers 1
@@ -62,6 +62,9 @@ Alias /asked @ROOT@
 </Location>
 <Location /explained>
     SELinuxExplain On
+</Location>
+<Location /status>
+    SetHandler server-status
 </Location>
 <VirtualHost *:81>
     SELinuxUnmapped refuse
@@ -215,6 +218,8 @@ const CHECKS: &str = "start_hook< CheckConfig";
 const DUMPS: &str = "test_config_hook< Dump";
 
 const CHILD: &str = "child_hook< ChildInit";
+const CHILD_END: &str = "child_status_hook< ChildEnd";
+const PAGE: &str = "status_page::add<";
 const WATCHER: &str = "process::start_process<";
 const MAINTENANCE: &str = "process::maintain<";
 /// What goes with a configuration.
@@ -241,6 +246,25 @@ fn a_panic_beside_requests_costs_what_it_was_about_and_nothing_else() {
     httpd.logged(&["SEL0001: refused: this child has not begun as it should"]);
     assert_eq!(httpd.children(), children);
     another_child(&httpd);
+    assert_served(&site, &httpd);
+
+    // The status page goes on without the module's part.
+    let has_part = || {
+        let page = httpd.get("/status", None);
+        assert!(page.status == 200 && page.body.contains("</html>"), "{page:?}");
+        page.body.contains("SELinux</h2>")
+    };
+    assert!(has_part());
+    planted.panic_in(PAGE);
+    assert!(!has_part());
+    assert_told(&httpd, PAGE);
+    planted.panic_in("");
+    assert!(has_part());
+    // And knows nothing of a child's end.
+    planted.panic_in(CHILD_END);
+    another_child(&httpd);
+    assert_told(&httpd, CHILD_END);
+    planted.panic_in("");
     assert_served(&site, &httpd);
 
     // The process that takes changed maps up is made again and again.
@@ -355,7 +379,7 @@ fn each_callback_of_the_module_has_had_its_panic() {
         .map(|row| row.0)
         .chain(STARTS.iter().map(|row| row.0))
         .chain([CLEANUPS, FORKS, HANDLERS].concat())
-        .chain([CHECKS, DUMPS, CHILD, WATCHER, MAINTENANCE, REGISTRATION, JUDGEMENT])
+        .chain([CHECKS, DUMPS, CHILD, CHILD_END, PAGE, WATCHER, MAINTENANCE, REGISTRATION, JUDGEMENT])
         .collect();
     let entries = entries();
     let is_meant = |entry: &str, words: &str| words.split(' ').all(|word| entry.contains(word));

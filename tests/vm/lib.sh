@@ -34,6 +34,9 @@ vm_alive() {
     [[ $line == *"$vm/console.log"* ]]
 }
 
+# A port of this machine that nobody has yet.
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
 # This boot of this machine, by whose name the verdict over its KVM is kept.
 this_boot() { cat /proc/sys/kernel/random/boot_id; }
 # KVM is there, and no guest has died of it since this machine was booted.

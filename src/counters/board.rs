@@ -1,0 +1,225 @@
+//! The words that are counted in, and how: without a lock, so that whoever is killed in between holds nobody up.
+//!
+//! Nothing in here knows of httpd: `tests/counters.rs` has it alone.
+
+use super::latency;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// Why requests are refused: the code of the message that says so, and what it means.
+pub const REASONS: [(&str, &str); 14] = [
+    ("SEL0001", "its place in the configuration, or the child, could not be made"),
+    ("SEL0101", "the kernel refused the context"),
+    ("SEL0103", "mod_cgid would run the script"),
+    ("SEL0104", "no rule matches"),
+    ("SEL0105", "a rule's value is no domain"),
+    ("SEL0106", "it was moved past the decision"),
+    ("SEL0107", "it came past the decision"),
+    ("SEL0108", "a provider failed"),
+    ("SEL0109", "the client's connection has no label"),
+    ("SEL0110", "mod_wsgi would run the script"),
+    ("SEL0112", "a page may have written its .htaccess"),
+    ("SEL0201", "no thread could be made"),
+    ("SEL0202", "no handler took it"),
+    ("SEL0203", "its handler would go on unconfined"),
+];
+
+/// How many sets of counters there are, so that children do not wait for each other's memory: each child has one,
+/// which others may have as well.
+const SETS: usize = 64;
+/// How many workers are told by context.
+pub const WORKERS: usize = 4096;
+
+/// Words that the processor fetches together.
+const LINE: usize = 8;
+
+// The head: whose turn it is.
+const NEXT_SET: usize = 0;
+const NEXT_HOME: usize = 1;
+/// Behind it, no worker was ever noted.
+const NOTED: usize = 2;
+
+// A set: requests kept, those refused by reason, and those entered by latency.
+const SETS_AT: usize = LINE;
+const REFUSED: usize = 1;
+const ENTERED: usize = REFUSED + REASONS.len();
+const SET: usize = (ENTERED + latency::CLASSES).next_multiple_of(LINE);
+
+// A note of a worker: the process, with a number that changes with each change (odd meanwhile), and its context.
+const NOTES_AT: usize = SETS_AT + SETS * SET;
+const NOTE: usize = 4 * LINE;
+const TEXT: usize = NOTE - 1;
+
+/// How many words there are.
+pub const WORDS: usize = NOTES_AT + WORKERS * NOTE;
+
+/// A number that goes with the meaning of the words.
+pub const LAYOUT: u32 = 1;
+
+/// The words, which all processes of httpd share.
+#[derive(Clone, Copy)]
+pub struct Board(&'static [AtomicU64]);
+
+/// What was counted so far.
+pub struct Totals {
+    /// Requests that entered a context of their own, by how long that took.
+    pub entered: Vec<u64>,
+    /// Requests served in the server's context.
+    pub kept: u64,
+    /// Requests refused, as in [`REASONS`].
+    pub refused: [u64; REASONS.len()],
+}
+
+/// The state of a note: a number that tells one from the next, and the process it belongs to (0: none).
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State {
+    number: u32,
+    process: u32,
+}
+
+impl State {
+    fn of(word: u64) -> State {
+        State { number: (word >> 32) as u32, process: word as u32 }
+    }
+
+    fn word(self) -> u64 {
+        u64::from(self.number) << 32 | u64::from(self.process)
+    }
+
+    /// The next one that is whole, or (`is_whole` is false) about to be written.
+    fn next(self, process: u32, is_whole: bool) -> State {
+        let step = if (self.number & 1 == 0) == is_whole { 2 } else { 1 };
+        State { number: self.number.wrapping_add(step), process }
+    }
+}
+
+impl Board {
+    /// Over [`WORDS`] words, at first all 0.
+    pub fn new(words: &'static [AtomicU64]) -> Board {
+        assert!(words.len() >= WORDS, "too few words to count in");
+        Board(words)
+    }
+
+    fn add(self, word: usize) {
+        self.0[word].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The set of counters for one more child.
+    pub fn take_set(self) -> usize {
+        self.0[NEXT_SET].fetch_add(1, Ordering::Relaxed) as usize % SETS
+    }
+
+    /// Where one more thread looks first for a free note.
+    pub fn take_home(self) -> usize {
+        self.0[NEXT_HOME].fetch_add(1, Ordering::Relaxed) as usize % WORKERS
+    }
+
+    /// A request is served in the server's context.
+    pub fn kept(self, set: usize) {
+        self.add(SETS_AT + set * SET);
+    }
+
+    /// A request is refused, by the message that begins with this code; others are not counted.
+    pub fn refused(self, set: usize, message: &str) {
+        if let Some(reason) = REASONS.iter().position(|(code, _)| message.starts_with(code)) {
+            self.add(SETS_AT + set * SET + REFUSED + reason);
+        }
+    }
+
+    /// A request has entered its context, so many nanoseconds after it was given to its worker.
+    pub fn entered(self, set: usize, nanoseconds: u64) {
+        self.add(SETS_AT + set * SET + ENTERED + latency::class_of(nanoseconds));
+    }
+
+    /// What was counted so far.
+    pub fn totals(self) -> Totals {
+        let sum = |word: usize| {
+            let words = (0..SETS).map(|set| self.0[SETS_AT + set * SET + word].load(Ordering::Relaxed));
+            words.sum::<u64>()
+        };
+        Totals {
+            entered: (0..latency::CLASSES).map(|class| sum(ENTERED + class)).collect(),
+            kept: sum(0),
+            refused: std::array::from_fn(|reason| sum(REFUSED + reason)),
+        }
+    }
+
+    fn note(self, note: usize) -> &'static [AtomicU64] {
+        let start = NOTES_AT + note * NOTE;
+        &self.0[start..start + NOTE]
+    }
+
+    /// Notes that a process has a worker in a context, in the first free place from `home` on; gives the place, or
+    /// `None` where all are taken.
+    pub fn worker_begins(self, process: u32, home: usize, context: &[u8]) -> Option<usize> {
+        let places = (0..WORKERS).map(|step| (home + step) % WORKERS);
+        let (place, state) = places.into_iter().find_map(|place| {
+            let word = &self.note(place)[0];
+            let free = word.load(Ordering::Relaxed);
+            let writing = State::of(free).next(process, false);
+            let is_free = State::of(free).process == 0;
+            // First: who looks for the workers of a process that was killed in between finds this one.
+            if is_free && self.0[NOTED].load(Ordering::Relaxed) <= place as u64 {
+                self.0[NOTED].fetch_max(place as u64 + 1, Ordering::SeqCst);
+            }
+            let is_taken = is_free
+                && word.compare_exchange(free, writing.word(), Ordering::Acquire, Ordering::Relaxed).is_ok();
+            is_taken.then_some((place, writing))
+        })?;
+        let note = self.note(place);
+        // Whoever sees one of the words that follow sees the number changed.
+        fence(Ordering::Release);
+        let cut = &context[..context.len().min(TEXT * 8)];
+        for (word, bytes) in note[1..].iter().zip(cut.chunks(8).chain([&[][..]])) {
+            let mut eight = [0; 8];
+            eight[..bytes.len()].copy_from_slice(bytes);
+            word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
+        }
+        note[0].store(state.next(process, true).word(), Ordering::Release);
+        Some(place)
+    }
+
+    /// The worker noted there has ended.
+    pub fn worker_ends(self, place: usize) {
+        let word = &self.note(place)[0];
+        let state = State::of(word.load(Ordering::Relaxed));
+        word.store(state.next(0, true).word(), Ordering::Release);
+    }
+
+    /// A process has ended, however that came, and all its workers with it.
+    pub fn process_ended(self, process: u32) {
+        for place in 0..self.noted() {
+            if State::of(self.note(place)[0].load(Ordering::Relaxed)).process == process {
+                self.worker_ends(place);
+            }
+        }
+    }
+
+    fn noted(self) -> usize {
+        WORKERS.min(self.0[NOTED].load(Ordering::Relaxed) as usize)
+    }
+
+    /// How many workers there are now by context: at most [`WORKERS`].
+    pub fn workers(self) -> BTreeMap<String, usize> {
+        let mut workers = BTreeMap::new();
+        for context in (0..self.noted()).filter_map(|place| self.read(place)) {
+            *workers.entry(context).or_default() += 1;
+        }
+        workers
+    }
+
+    /// The context of the worker noted there; `None` where there is none.
+    fn read(self, place: usize) -> Option<String> {
+        let note = self.note(place);
+        let before = State::of(note[0].load(Ordering::Acquire));
+        if before.process == 0 || before.number & 1 == 1 {
+            return None;
+        }
+        let text = note[1..].iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+        let text: Vec<u8> = text.take_while(|byte| *byte != 0).collect();
+        fence(Ordering::Acquire);
+        let is_whole = State::of(note[0].load(Ordering::Relaxed)) == before;
+        let mark = if text.len() == TEXT * 8 { "..." } else { "" };
+        is_whole.then(|| format!("{}{mark}", String::from_utf8_lossy(&text)))
+    }
+}

@@ -1,0 +1,33 @@
+//! Whether the kernel enforces the policy, for those who may not ask: a page that the kernel keeps up to date
+//! (`security/selinux/status.c`). Opened once, it is read as memory, on any thread.
+
+use super::Mode;
+use memmap2::{MmapOptions, MmapRaw};
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The kernel's page.
+#[derive(Debug)]
+pub struct LiveState(MmapRaw);
+
+/// A `struct selinux_kernel_status`: five words.
+const BYTES: usize = 20;
+/// The one that says whether the policy is in force.
+const ENFORCING: usize = 2;
+
+impl LiveState {
+    /// Opens it. The policy must let httpd map what selinuxfs has, as the policy module does.
+    pub fn open() -> io::Result<LiveState> {
+        let file = File::open("/sys/fs/selinux/status")?;
+        Ok(LiveState(MmapOptions::new().len(BYTES).map_raw_read_only(&file)?))
+    }
+
+    /// What the kernel does now.
+    pub fn mode(&self) -> Mode {
+        // SAFETY: within the mapping, which is of a page; what the kernel writes there is seen as an atomic alone, which
+        // is loaded, relaxed: that needs no right to write.
+        let enforcing = unsafe { &*self.0.as_ptr().cast::<AtomicU32>().add(ENFORCING) };
+        if enforcing.load(Ordering::Relaxed) == 0 { Mode::Permissive } else { Mode::Enforcing }
+    }
+}

@@ -114,7 +114,7 @@ impl Now {
     }
 
     fn html(&self) -> String {
-        let mut html = Html("<hr />\n<h2>SELinux</h2>\n<dl>\n".to_owned());
+        let mut html = Html("<hr />\n<h2 id=\"selinux\">SELinux</h2>\n<dl>\n".to_owned());
         html.item(
             "Mode",
             &match self.mode() {
@@ -229,7 +229,7 @@ impl Html {
     }
 
     fn table(&mut self, title: &str, columns: &[&str]) {
-        let _ = write!(self.0, "<h3>{title}</h3>\n<table border=\"0\"><tr>");
+        let _ = write!(self.0, "<h3>{title}</h3>\n<table rules=\"all\" cellpadding=\"4\"><tr>");
         columns.iter().for_each(|column| self.0 += &format!("<th>{column}</th>"));
         self.0 += "</tr>\n";
     }

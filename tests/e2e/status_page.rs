@@ -26,7 +26,7 @@ fn number(values: &BTreeMap<String, String>, name: &str) -> u64 {
 fn part(httpd: &Httpd, page: &str) -> String {
     let page = httpd.get(page, None);
     assert_eq!(page.status, 200, "{page:?}");
-    let part = page.body.split("<hr />\n<h2>SELinux</h2>").nth(1).expect("the part");
+    let part = page.body.split("<hr />\n<h2 id=\"selinux\">SELinux</h2>").nth(1).expect("the part");
     part.split("<hr />").next().unwrap().to_owned()
 }
 

@@ -29,7 +29,8 @@ impl Report {
 
     /// The same version, with another fault, as far as there is room for it.
     pub fn with_fault(&self, fault: &str) -> Report {
-        let end = fault.floor_char_boundary((WORDS - TEXT) * 8 - 1);
+        let room = (WORDS - TEXT) * 8;
+        let end = (0..=room.min(fault.len())).rfind(|end| fault.is_char_boundary(*end)).unwrap_or(0);
         Report { fault: fault[..end].to_owned(), ..self.clone() }
     }
 

@@ -53,8 +53,8 @@ const TEXT: usize = NOTE - 1;
 /// How many words there are.
 pub const WORDS: usize = NOTES_AT + WORKERS * NOTE;
 
-/// A number that goes with the meaning of the words.
-pub const LAYOUT: u32 = 1;
+/// What the words are kept by: another name where they come to mean something else.
+pub const NAME: &str = "mod_selinux counters 1";
 
 /// The words, which all processes of httpd share.
 #[derive(Clone, Copy)]

@@ -14,15 +14,23 @@ use crate::httpd::process;
 use board::Board;
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-static BOARD: OnceLock<Board> = OnceLock::new();
+/// The parent's, set at every start.
+static BOARD: Mutex<Option<Board>> = Mutex::new(None);
 
-/// Set in each child when it begins: the process, and its set of counters.
-static CHILD: OnceLock<(u32, usize)> = OnceLock::new();
+/// What a child counts with, set when it begins.
+static CHILD: OnceLock<Child> = OnceLock::new();
+
+struct Child {
+    board: Board,
+    process: u32,
+    /// Its set of counters.
+    set: usize,
+}
 
 thread_local! {
     static HOME: Cell<Option<usize>> = const { Cell::new(None) };
@@ -30,50 +38,48 @@ thread_local! {
 
 /// Finds what was counted before a restart, or begins at 0. In httpd's parent, before children are made.
 pub fn open(main: Server<'_>) -> io::Result<()> {
-    let name = CString::new(format!("mod_selinux counters {} {}", board::LAYOUT, board::WORDS));
-    let words = process::lasting(main, &name.unwrap_or_default(), board::WORDS)?;
-    let _ = BOARD.set(Board::new(words));
+    let words = process::lasting(main, board::NAME, board::WORDS)?;
+    *BOARD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Board::new(words));
     Ok(())
 }
 
 /// In a child, before it serves requests.
 pub fn child_begins() {
-    if let Some(board) = BOARD.get() {
-        let _ = CHILD.set((std::process::id(), board.take_set()));
+    if let Some(board) = of_parent() {
+        let _ = CHILD.set(Child { board, process: std::process::id(), set: board.take_set() });
     }
 }
 
 /// In httpd's parent: a child has ended.
 pub fn child_ended(process: u32) {
-    if let Some(board) = BOARD.get() {
+    if let Some(board) = of_parent() {
         board.process_ended(process);
     }
 }
 
-/// A child's board, with its process and its set of counters.
-fn of_child() -> Option<(Board, u32, usize)> {
-    let &(process, set) = CHILD.get()?;
-    BOARD.get().map(|board| (*board, process, set))
+fn of_parent() -> Option<Board> {
+    *BOARD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A request is served in the server's context.
 pub fn kept() {
-    if let Some((board, _, set)) = of_child() {
-        board.kept(set);
+    if let Some(child) = CHILD.get() {
+        child.board.kept(child.set);
     }
 }
 
 /// A request is refused: `message` begins with the code that says why.
 pub fn refused(message: &str) {
-    if let Some((board, _, set)) = of_child() {
-        board.refused(set, message);
+    if let Some(child) = CHILD.get() {
+        child.board.refused(child.set, message);
     }
 }
 
 /// A request is in its context; its worker was given it at this time.
 pub fn entered(given: Instant) {
-    if let Some((board, _, set)) = of_child() {
-        board.entered(set, u64::try_from(given.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    if let Some(child) = CHILD.get() {
+        let nanoseconds = u64::try_from(given.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        child.board.entered(child.set, nanoseconds);
     }
 }
 
@@ -82,7 +88,7 @@ pub struct Active(Option<(Board, usize)>);
 
 /// A worker in this context is about to be. To be kept by whoever waits for it, and knows its end however that comes.
 pub fn active(context: &CStr) -> Active {
-    Active(of_child().and_then(|(board, process, _)| {
+    Active(CHILD.get().and_then(|&Child { board, process, .. }| {
         let home = HOME.get().unwrap_or_else(|| board.take_home());
         HOME.set(Some(home));
         Some((board, board.worker_begins(process, home, context.to_bytes())?))
@@ -99,5 +105,5 @@ impl Drop for Active {
 
 /// What was counted so far, and the workers there are now by context; `None` where nothing is counted.
 pub fn now() -> Option<(Totals, BTreeMap<String, usize>)> {
-    BOARD.get().map(|board| (board.totals(), board.workers()))
+    CHILD.get().map(|child| (child.board.totals(), child.board.workers()))
 }

@@ -6,7 +6,7 @@ use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::shared;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -149,8 +149,10 @@ fn is_stopping() -> bool {
 /// So many words that this process keeps under a name from httpd's first start to its end, however often the
 /// configuration is read again and the module loaded, and shares with the processes it forks; at first all 0.
 ///
-/// To be called at a start, always with the same number for a name.
-pub fn lasting(main: Server<'_>, name: &CStr, words: usize) -> io::Result<&'static [AtomicU64]> {
+/// To be called at a start.
+pub fn lasting(main: Server<'_>, name: &str, words: usize) -> io::Result<&'static [AtomicU64]> {
+    // As many are found as were put there.
+    let name = CString::new(format!("{name}, {words} words"))?;
     let mut found = std::ptr::null_mut::<c_void>();
     // SAFETY: every server has the process it is in, whose pool is there to the end; the start has one thread.
     let pool = unsafe {

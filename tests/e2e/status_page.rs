@@ -4,6 +4,7 @@
 use crate::support::httpd::unix_user;
 use crate::support::raw::{Connection, request};
 use crate::support::{Httpd, Mpm, Site, run, wait_for};
+use crate::upheaval::Enforcing;
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -320,15 +321,6 @@ Alias /confined @ROOT@
     AuthGroupFile @ETC@/groups
 </Directory>
 "#;
-
-/// Ends what it began, whatever becomes of the test.
-struct Enforcing;
-
-impl Drop for Enforcing {
-    fn drop(&mut self) {
-        run("setenforce", &["1"]);
-    }
-}
 
 #[test]
 fn the_page_knows_of_maps_and_of_the_kernels_mode_where_it_is_confined_too() {

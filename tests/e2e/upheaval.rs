@@ -107,8 +107,8 @@ fn more_of(count: &AtomicUsize, number: usize) {
     });
 }
 
-/// Ends what it began, whatever becomes of the test.
-struct Enforcing;
+/// Has the kernel enforce again when it goes, whatever becomes of the test.
+pub struct Enforcing;
 
 impl Drop for Enforcing {
     fn drop(&mut self) {

@@ -2,8 +2,9 @@
 
 use crate::policies;
 use crate::support::held::children;
+use crate::support::httpd::PORT;
 use crate::support::raw::Connection;
-use crate::support::{Httpd, Mpm, Site, wait_for};
+use crate::support::{Client, Httpd, Mpm, Site, wait_for};
 use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
@@ -19,15 +20,19 @@ AddOutputFilter INCLUDES .shtml
     Options +Includes
 </Directory>
 AliasMatch ^/c[0-9]/(.*) @ROOT@/$1
-<LocationMatch ^/c(?<number>[0-9])/>
-    SetEnvIf Request_URI ^/(c[0-9])/ DOMAIN=user_webapp_t:s0:$1
-    SELinuxDomainEnv DOMAIN
-</LocationMatch>
 StartServers 1
 ServerLimit 1
 ThreadsPerChild 4
 MaxRequestWorkers 4
 ";
+
+/// Ten contexts, after these lines.
+fn configuration(lines: &str) -> String {
+    let context = |number| {
+        format!("<Location /c{number}>\n    SELinuxDomainVal user_webapp_t:s0:c{number}\n</Location>\n")
+    };
+    format!("{lines}\n{CONFIGURATION}{}", (0..10).map(context).collect::<String>())
+}
 
 fn site(name: &str) -> Site {
     let site = Site::new(name);
@@ -90,7 +95,7 @@ fn assert_who(httpd: &Httpd, number: usize) {
 fn a_resident_worker_serves_one_context_again_and_again() {
     let site = site("resident");
     for mpm in [Mpm::Event, Mpm::Worker] {
-        let configuration = format!("SELinuxWorker resident idle=3 requests=5\n{CONFIGURATION}");
+        let configuration = configuration("SELinuxWorker resident idle=3 requests=5");
         let httpd = Httpd::start(&site, mpm, &["lua", "include"], &configuration);
         assert_eq!(confined(&httpd), BTreeMap::new());
         assert_who(&httpd, 1);
@@ -122,7 +127,7 @@ fn a_resident_worker_serves_one_context_again_and_again() {
 #[test]
 fn no_more_resident_workers_are_kept_than_the_child_has_threads() {
     let site = site("resident-many");
-    let configuration = format!("SELinuxWorker resident\n{CONFIGURATION}");
+    let configuration = configuration("SELinuxWorker resident");
     let httpd = Httpd::start(&site, Mpm::Event, &["lua", "include"], &configuration);
     let mut connection = Connection::open().unwrap();
     for round in 0..30 {
@@ -136,10 +141,10 @@ fn no_more_resident_workers_are_kept_than_the_child_has_threads() {
     thread::scope(|scope| {
         for number in 0..10 {
             scope.spawn(move || {
-                let mut connection = Connection::open().unwrap();
                 for _ in 0..20 {
-                    let reply = connection.get(&format!("/c{number}/who.lua"), None).unwrap();
-                    assert_eq!(reply, (200, number.to_string()));
+                    // A connection that is kept is closed where threads are wanted.
+                    let reply = Client::new(PORT).get(&format!("/c{number}/who.lua"), None);
+                    assert_eq!((reply.status, reply.body), (200, number.to_string()));
                 }
             });
         }
@@ -151,9 +156,8 @@ fn no_more_resident_workers_are_kept_than_the_child_has_threads() {
 #[test]
 fn resident_workers_do_not_outlive_the_policy_they_have_entered_under() {
     let site = site("resident-policy");
-    let configuration = format!(
-        "SELinuxWorker resident\nAlias /free @ROOT@\n<Location /free>\n    SELinuxDomainVal free_webapp_t:s0:c9\n</Location>\n{CONFIGURATION}"
-    );
+    let free = "<Location /free>\n    SELinuxDomainVal free_webapp_t:s0:c9\n</Location>";
+    let configuration = configuration(&format!("SELinuxWorker resident\nAlias /free @ROOT@\n{free}"));
     let policy = policies::with_module();
     let httpd = Httpd::start(&site, Mpm::Event, &["lua", "include"], &configuration);
     assert_who(&httpd, 1);

@@ -60,15 +60,21 @@ struct State {
 impl State {
     fn now() -> State {
         let kernel = run("sha256sum", &["/sys/fs/selinux/policy"]);
-        let listed = run(
-            "sh",
-            &[
-                "-c",
-                "for f in $(find /etc/selinux /var/lib/selinux /etc/apache2 /var/lib/apache2 -name '*.LOCK' -prune \
-                 -o -print) $(find /usr /var /run -xdev -name '*selinux-map*' -o -xdev -name '*mod_selinux*'); do \
-                 if [ -L $f ]; then echo \"$(readlink $f) $f\"; elif [ -f $f ]; then sha256sum $f; else echo / $f; fi; done",
-            ],
-        );
+        // The store counts its changes.
+        let configurations =
+            "find /etc/selinux /var/lib/selinux /etc/apache2 /var/lib/apache2 -not -name commit_num";
+        let ours = "find /usr /var /run -xdev ( -name *selinux-map* -o -name *mod_selinux* )";
+        let mut listed = String::new();
+        for find in [configurations, ours] {
+            for what in [
+                "-type f -exec sha256sum {} +",
+                "-type l -printf %l\\040%p\\n",
+                "-type d -printf /\\040%p\\n",
+            ] {
+                let arguments: Vec<_> = find.split(' ').chain(what.split(' ')).collect();
+                listed += &run(arguments[0], &arguments[1..]);
+            }
+        }
         let lines = listed.lines().filter_map(|line| line.split_once(' '));
         State { kernel, files: lines.map(|(what, file)| (file.trim().to_owned(), what.to_owned())).collect() }
     }

@@ -131,7 +131,7 @@ fn the_first_tag_of_a_line_is_its_requests() {
 #[test]
 fn a_program_without_a_tag_is_told_of_by_its_name_if_it_is_confined() {
     let script = CATEGORY.replace("comm=\"5qbfzvtsfksfk\"", "comm=\"perl\"").replace(":1558)", ":1)");
-    let other = script.replace("anon_webapp_t", "sshd_t").replace(":1)", ":2)");
+    let other = script.replace("anon_webapp_t", "sshd_t").replace("perl", "sshd").replace(":1)", ":2)");
     let told = told(&format!("{other}{script}{CATEGORY}"), &unknown);
     let tags: Vec<_> = told.requests.iter().map(|request| request.tag.as_deref()).collect();
     assert_eq!(tags, [Some("5qbfzvtsfksfk"), None]);

@@ -15,6 +15,7 @@ KNOWN = [
     ("Race", "link.rs", "std's locks are futexes, which helgrind does not know; tests/model checks the hand-over"),
     ("Race", "std::sync::once_lock::OnceLock", "as above, without a model: std's own"),
     ("Race", "arc_swap::debt::list", "works without locks, by atomic instructions, which helgrind takes for plain ones"),
+    ("Race", "board.rs", "the status page's counters: atomics alone, as above; tests/counters.rs"),
     ("Race", "get_cached_stack", "glibc's own: stacks of threads that have ended, under a lock that helgrind does not know"),
 ]
 

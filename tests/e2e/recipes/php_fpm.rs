@@ -32,7 +32,8 @@ fn nothing_that_a_tenant_writes_leads_to_anothers_pool() {
     let site = &recipe.site;
     let proxy = |number| {
         format!(
-            "SetHandler \"proxy:unix:/run/php-pool-{number}/socket|fcgi://x/\"\nRewriteEngine On\n\
+            "<Files page.php>\nSetHandler \"proxy:unix:/run/php-pool-{number}/socket|fcgi://x/\"\n</Files>\n\
+             RewriteEngine On\n\
              RewriteRule ^rewritten$ unix:/run/php-pool-{number}/socket|fcgi://x{}/{number}/secret.php [P]\n",
             site.root().display()
         )

@@ -94,5 +94,6 @@ fn nothing_that_a_tenant_writes_leads_to_anothers_pool() {
     }
     // Where no rules stand, the same lines lead there.
     assert_eq!(get("open", "/other/page.php"), (200, "of another pool".to_owned()));
+    assert_eq!(get("open", "/other/rewritten"), (200, "secret".to_owned()));
     run("systemctl", &["is-active", "php-pool@31", "php-pool@32"]);
 }

@@ -1,6 +1,7 @@
 //! Git over HTTP, with Git's own client.
 
 use super::{Recipe, label};
+use crate::support::site::PRINT_CONTEXT;
 use crate::support::{Httpd, Mpm, outcome, run};
 use std::fs;
 use std::path::Path;
@@ -70,7 +71,21 @@ fn users_clone_and_push_their_own_repositories_and_those_they_share() {
     for (repository, range) in [("foo.git", "s0:c0"), ("bar.git", "s0:c1"), ("shared.git", "s0:c10")] {
         assert_labels(&recipe, repository, range);
     }
+    assert_hooks_need_their_type(&recipe);
     assert_refused(&recipe, &httpd);
+}
+
+/// A hook is run if it has the type of scripts, and then in the user's context.
+fn assert_hooks_need_their_type(recipe: &Recipe) {
+    let hook = recipe.site.root().join("foo.git/hooks/post-receive");
+    fs::write(&hook, format!("#!/bin/sh\n{PRINT_CONTEXT}\n")).unwrap();
+    run("chmod", &["755", hook.to_str().unwrap()]);
+    for (type_, told) in [("httpd_sys_rw_content_t", false), ("httpd_sys_script_exec_t", true)] {
+        run("chcon", &["-t", type_, hook.to_str().unwrap()]);
+        let (succeeded, text) = pushed("foo", "foo", type_);
+        assert!(succeeded, "{text}");
+        assert_eq!(text.contains("remote: system_u:system_r:user_webapp_t:s0:c0"), told, "{type_}: {text}");
+    }
 }
 
 /// Nobody gets at another's repository, neither to read nor to write; a wider label, and they would.

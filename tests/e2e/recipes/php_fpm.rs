@@ -32,7 +32,8 @@ fn nothing_that_a_tenant_writes_leads_to_anothers_pool() {
     let site = &recipe.site;
     let proxy = |number| {
         format!(
-            "SetHandler \"proxy:unix:/run/php-pool-{number}/socket|fcgi://x/\"\nRewriteEngine On\n\
+            "<Files page.php>\nSetHandler \"proxy:unix:/run/php-pool-{number}/socket|fcgi://x/\"\n</Files>\n\
+             RewriteEngine On\n\
              RewriteRule ^rewritten$ unix:/run/php-pool-{number}/socket|fcgi://x{}/{number}/secret.php [P]\n",
             site.root().display()
         )
@@ -93,5 +94,6 @@ fn nothing_that_a_tenant_writes_leads_to_anothers_pool() {
     }
     // Where no rules stand, the same lines lead there.
     assert_eq!(get("open", "/other/page.php"), (200, "of another pool".to_owned()));
+    assert_eq!(get("open", "/other/rewritten"), (200, "secret".to_owned()));
     run("systemctl", &["is-active", "php-pool@31", "php-pool@32"]);
 }

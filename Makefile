@@ -8,6 +8,7 @@
 #   make valgrind   memcheck and helgrind over a short run of httpd, in the virtual machine
 #   make soak       REQUESTS=500000 of all kinds, with a graceful restart every minute, in the virtual machine
 #   make kills      COUNT=500 of each kind of signal and restart, with the module and without
+#   make bench      httpd with the module and without, side by side (BENCH=quick: in minutes); see docs/benchmarks.md
 #   make vm         a shell in that virtual machine
 #   make clean
 
@@ -25,7 +26,7 @@ TOOL := $(CARGO_TARGET_DIR)/release/selinux-map
 # The tool's man pages and its bash completion, which it writes itself.
 TOOL_DOC := $(CARGO_TARGET_DIR)/selinux-map
 
-.PHONY: all build install demo test fuzz valgrind soak kills vm packages clean
+.PHONY: all build install demo test fuzz valgrind soak kills bench vm packages clean
 
 all: build
 
@@ -67,6 +68,9 @@ soak: packages build
 
 kills: packages build
 	MOD_SELINUX_LIMIT=86400 MOD_SELINUX_COUNT=$(COUNT) cargo test --release --locked --test e2e kills:: -- --nocapture
+
+bench: packages
+	@tests/bench/run
 
 vm: packages
 	@tests/vm/boot && tests/vm/ssh; tests/vm/stop

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,8 +22,8 @@ import figures
 from load import Work, connect, drive
 from subjects import HTTPD, MAPS, MODULES, Httpd, Place, subjects
 
-# Rounds and seconds of each load.
-SIZES = {"full": (15, 1), "short": (5, 2), "quick": (3, 1), "smoke": (1, 0.3)}
+# Rounds and seconds of each load. Counts of instructions need not be repeated much.
+SIZES = {"count": (3, 0.5), "full": (15, 1), "short": (5, 2), "quick": (3, 1), "smoke": (1, 0.3)}
 
 
 def plan(place, size):
@@ -99,7 +100,7 @@ def ask(httpd, count):
 def counts(notes, place, size):
     """Threads, memory, context switches and system calls: of an httpd each that has done nothing else."""
     work = Work("static 1 KB", "/1k.html")
-    requests = 50 if size == "smoke" else 500
+    requests = {"smoke": 50, "quick": 100}.get(size, 300)
     for number, subject in enumerate(subjects(place), 1):
         say(f"memory and context switches: {subject.name}")
         with Httpd(place, subject, "event", number) as httpd:
@@ -142,12 +143,15 @@ def limits(notes, place, size):
 
 def main():
     name, size, files, output = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+    # Its httpds end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     resource.setrlimit(resource.RLIMIT_NOFILE, (16384, 16384))
     place = Place(files)
     with output.open("a") as file:
         notes = Notes(name, file)
-        notes.add("run", size=size, httpd=subprocess.run([HTTPD, "-v"], capture_output=True, text=True).stdout.split("\n")[0])
-        samples(notes, place, plan(name, size), size)
+        version = subprocess.run([HTTPD, "-v"], capture_output=True, text=True).stdout.split("\n")[0]
+        notes.add("run", size=size, httpd=version)
+        samples(notes, place, plan(name, size), "count" if name == "icount" else size)
         if name != "icount":
             counts(notes, place, size)
             limits(notes, place, size)

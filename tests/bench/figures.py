@@ -42,6 +42,8 @@ def is_traced(child):
 
 # A thread of httpd's that makes a spare does so in one run of these.
 MAKING = {"clone", "clone3", "rt_sigprocmask", "mmap", "munmap", "mprotect", "madvise"}
+# What libc does first in a new thread.
+BEGINNING = {"rseq", "set_robust_list"}
 
 
 def system_calls(httpd, ask):
@@ -61,14 +63,15 @@ def system_calls(httpd, ask):
     way, making = Counter(), Counter()
     for text in threads:
         calls = re.findall(r"^(\w+)\((.*)", text, re.M)
-        for (name, _), is_making in zip(calls, map_making(calls)):
-            # What was under way when strace came.
-            if name != "restart_syscall":
-                (making if is_making else way)[name] += 1
+        marks = making_marks(calls)
+        # Of a thread that was there, what it slept in when strace came is none of the requests'.
+        old = 0 if calls and calls[0][0] in BEGINNING else 1
+        for (name, _), is_making in list(zip(calls, marks))[old:]:
+            (making if is_making else way)[name] += 1
     return way, making
 
 
-def map_making(calls):
+def making_marks(calls):
     """For each call of a thread, whether it is part of making a thread, or of a thread's beginning or end."""
     names = [name for name, _ in calls]
     marks = [False] * len(names)
@@ -80,7 +83,7 @@ def map_making(calls):
                     marks[at] = True
                     at += step
     # A thread that was made meanwhile begins with what libc does in it, and parks.
-    if names and names[0] in ("rseq", "set_robust_list"):
+    if names and names[0] in BEGINNING:
         parked = next((at for at, (name, what) in enumerate(calls) if name == "futex" and "WAIT" in what), -1)
         marks[: parked + 1] = [True] * (parked + 1)
         last = max((at for at, name in enumerate(names) if name == "futex"), default=len(names))

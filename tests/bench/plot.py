@@ -10,11 +10,21 @@ COLUMNS = (("rps", 1, "requests/s"), ("p50", 1000, "median latency, ms"), ("p99"
 ROWS = ("static 1 KB", "Lua page")
 
 
-def steps(top):
-    """A few round values from 0 to at least `top`."""
+def linear(values):
+    """An axis from 0: its marks, and where on it a value stands, from 0 to 1."""
+    top = max(values) or 1
     unit = 10 ** math.floor(math.log10(top / 4))
     step = next(unit * n for n in (1, 2, 5, 10) if unit * n * 5 >= top)
-    return [step * n for n in range(math.ceil(top / step) + 1)]
+    marks = [step * n for n in range(math.ceil(top / step) + 1)]
+    return marks, lambda value: value / marks[-1]
+
+
+def logarithmic(values):
+    """One of powers of ten."""
+    values = [value for value in values if value > 0] or [1]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    high = max(high, low + 1)
+    return [10.0**n for n in range(low, high + 1)], lambda value: (math.log10(max(value, 10**low)) - low) / (high - low)
 
 
 def label(x, y, text, anchor="middle", size=12):
@@ -22,24 +32,25 @@ def label(x, y, text, anchor="middle", size=12):
 
 
 def panel(figures, work, figure, divisor, x, y):
-    """One diagram: a line for each subject, with bars between the quartiles left out, as the table has them."""
+    """One diagram: a line for each subject."""
     concurrency = sorted({key[1] for key in figures.samples if key[0] == work})
     names = [name for name in COLOURS if figures.median(work, concurrency[0], name, figure) is not None]
     points = {
         name: [(n, figures.median(work, n, name, figure) / divisor) for n in concurrency] for name in names
     }
-    marks = steps(max(value for line in points.values() for _, value in line) or 1)
+    axis = linear if figure == "rps" else logarithmic
+    marks, place = axis([value for line in points.values() for _, value in line])
 
     def at(n, value):
         across = concurrency.index(n) / max(1, len(concurrency) - 1)
-        return x + 15 + across * (WIDTH - LEFT - 30), y + HEIGHT - 90 - value / marks[-1] * (HEIGHT - 110)
+        return x + 15 + across * (WIDTH - LEFT - 30), y + HEIGHT - 90 - place(value) * (HEIGHT - 110)
 
     for mark in marks:
         height = at(concurrency[0], mark)[1]
         yield f'<path d="M{x} {height:.1f}h{WIDTH - LEFT}" stroke="#dddddd"/>'
         yield label(x - 6, height + 4, f"{mark:,.10g}", "end")
     for n in concurrency:
-        yield label(at(n, 0)[0], y + HEIGHT - 72, n)
+        yield label(at(n, marks[0])[0], y + HEIGHT - 72, n)
     for name in names:
         places = [at(*point) for point in points[name]]
         path = "L".join(f"{left:.1f} {height:.1f}" for left, height in places)

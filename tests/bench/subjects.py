@@ -75,7 +75,7 @@ class Place:
         pages = {
             "1k.html": "x" * 1024,
             "100k.html": "x" * 102400,
-            "page.lua": 'function handle(r)\n  r.content_type = "text/plain"\n  r:puts("hello\\n")\n  return apache2.OK\nend\n',
+            "page.lua": 'function handle(r)\nr.content_type = "text/plain"\nr:puts("hello")\nreturn apache2.OK\nend\n',
             "page.php": "<?php echo 'hello';\n",
             "script.cgi": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhello\\n'\n",
         }
@@ -164,7 +164,8 @@ class Httpd:
         )
         self.usage = None
         end = time.monotonic() + 120
-        while not self.answers():
+        # Another may have the address, and answer.
+        while not self.answers() or self.process.poll() is not None:
             if self.process.poll() is not None or time.monotonic() > end:
                 self.process.kill()
                 raise SystemExit(f"httpd ({subject.name}, {mpm}) does not answer: see {log.name}")

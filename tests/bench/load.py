@@ -1,10 +1,8 @@
 """What httpds are driven with: wrk and h2load, and connections that only stay."""
 
-import contextlib
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import tempfile
@@ -28,6 +26,8 @@ class Work:
     # Connections that do nothing meanwhile.
     idle: int = 0
     http2: bool = False
+    # So many times as long as others: it takes a while until all connections are there.
+    longer: int = 1
 
     @property
     def key(self):
@@ -50,7 +50,7 @@ def get(address, path):
 
 
 def drive(work, address, seconds):
-    """Drives one httpd: requests, seconds, latencies in microseconds, errors, and connections that httpd closed."""
+    """Drives one httpd for whole seconds: requests, seconds, latencies in microseconds, errors, and connections that httpd closed."""
     idle = [connect(address, "/1k.html")[0] for _ in range(work.idle)]
     try:
         while True:
@@ -65,19 +65,15 @@ def drive(work, address, seconds):
 
 
 def wrk(work, address, seconds):
-    """By wrk, which knows whole seconds only, and ends at once where it is interrupted."""
+    """By wrk."""
     environment = dict(os.environ)
     if work.users:
         environment["BENCH_USERS"] = str(work.users)
     if work.contexts:
         environment["BENCH_CONTEXTS"] = str(work.contexts)
-    command = ["wrk", "-t1", f"-c{work.connections}", "-d600s", "--timeout", "30s", "-s", HERE / "load.lua"]
+    command = ["wrk", "-t1", f"-c{work.connections}", f"-d{seconds}s", "--timeout", "30s", "-s", HERE / "load.lua"]
     url = f"http://{address}:8008{work.path}"
-    with subprocess.Popen([*command, url], env=environment, stdout=subprocess.PIPE, text=True) as process:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-        process.send_signal(signal.SIGINT)
-        output = process.stdout.read()
+    output = subprocess.run([*command, url], env=environment, capture_output=True, text=True, check=True).stdout
     return json.loads(output.strip().splitlines()[-1])
 
 
@@ -85,7 +81,7 @@ def h2load(work, address, seconds):
     """One connection with as many streams at a time."""
     with tempfile.NamedTemporaryFile(mode="r") as log:
         output = subprocess.run(
-            ["h2load", "-c1", f"-m{work.connections}", "-D", str(max(1, round(seconds))), f"--log-file={log.name}",
+            ["h2load", "-c1", f"-m{work.connections}", "-D", str(seconds), f"--log-file={log.name}",
              f"http://{address}:8009{work.path}"],
             capture_output=True, text=True, check=True,
         ).stdout

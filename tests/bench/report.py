@@ -96,7 +96,7 @@ def targets(figures, place):
         ("system calls that `resident` adds", calls("resident"), 4, "most"),
         ("640 connections, `one-time`, against its peak", overload("one-time"), 0.9, "least"),
         ("640 connections, `resident`, against its peak", overload("resident"), 0.9, "least"),
-        ("640 connections, without the module, against its peak (for comparison)", overload("none"), 0.9, "least"),
+        ("640 connections, without the module, against its peak", overload("none"), None, "least"),
     ]
 
 
@@ -144,6 +144,9 @@ def target_rows(figures, place):
     yield "| to reach | figure | bound | |"
     yield "|---|---|---|---|"
     for what, value, bound, kind in targets(figures, place):
+        if bound is None:
+            yield f"| {what} | {number(value)} | | to compare |"
+            continue
         is_reached = value is not None and (value >= bound if kind == "least" else value <= bound)
         verdict = "not measured" if value is None else "reached" if is_reached else "**not reached**"
         yield f"| {what} | {number(value)} | at {kind} {bound} | {verdict} |"

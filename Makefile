@@ -9,8 +9,9 @@
 #   make fuzz       fuzzes what reads maps, group files, specs and contexts (MINUTES=10)
 #   make valgrind   memcheck and helgrind over a short run of httpd, in the virtual machine
 #   make soak       REQUESTS=500000 of all kinds, with a graceful restart every minute, in the virtual machine
-#   make kills      COUNT=500 of each kind of signal and restart, with the module and without
+#   make kills      COUNT=500 of each kind of signal and restart, on each MPM
 #   make screenshot docs/status.png anew: the status page in a browser, of an httpd in the virtual machine
+#   make bench      httpd with the module and without, side by side (BENCH=quick: in minutes); see docs/benchmarks.md
 #   make vm         a shell in that virtual machine
 #   make clean
 
@@ -29,7 +30,7 @@ TOOL := $(CARGO_TARGET_DIR)/release/selinux-map
 # The tool's man pages and its bash completion, which it writes itself.
 TOOL_DOC := $(CARGO_TARGET_DIR)/selinux-map
 
-.PHONY: all build install rpm deb demo test fuzz valgrind soak kills screenshot vm packages clean
+.PHONY: all build install rpm deb demo test fuzz valgrind soak kills bench screenshot vm packages clean
 
 all: build
 
@@ -82,6 +83,9 @@ kills: packages build
 
 screenshot: packages build
 	@tests/browser/run docs/status.png
+
+bench: packages
+	@tests/bench/run
 
 vm: packages
 	@tests/vm/boot && tests/vm/ssh; tests/vm/stop

@@ -123,6 +123,7 @@ pub fn translate_range(_: &Context, _: &str) -> Option<Range> {
     None
 }
 
+/// That of the folder where maps are published.
 pub fn type_of(_: &Path) -> Option<String> {
-    None
+    Some("mod_selinux_run_t".to_owned())
 }

@@ -11,13 +11,18 @@ from pathlib import Path
 TICK = os.sysconf("SC_CLK_TCK")
 
 
+# The kind of clock that clock_getcpuclockid gives: all that a process has run, in nanoseconds.
+PROCESS_CLOCK = 2
+
+
 def cpu(httpd):
     """The processor time of all that serves, in microseconds: threads that have ended and scripts included."""
     total = 0
     for child in httpd.children():
         fields = (child / "stat").read_text().rsplit(")", 1)[1].split()
-        total += sum(map(int, fields[11:15]))
-    return total * 1_000_000 // TICK
+        own = time.clock_gettime_ns(~int(child.name) << 3 | PROCESS_CLOCK) / 1000
+        total += own + sum(map(int, fields[13:15])) * 1_000_000 / TICK
+    return total
 
 
 def memory(httpd):

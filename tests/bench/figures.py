@@ -35,6 +35,14 @@ def memory(httpd):
     return {"rss_kib": total("VmRSS"), "anonymous_kib": total("RssAnon"), "threads": total("Threads")}
 
 
+def settle(httpd):
+    """Waits until no more spares are made: strace does not come to threads that begin while it looks for all."""
+    before, now = None, memory(httpd)["threads"]
+    while before != now:
+        time.sleep(2)
+        before, now = now, memory(httpd)["threads"]
+
+
 def is_traced(child):
     """Whether strace has come to all threads of a process."""
     try:
@@ -54,12 +62,15 @@ BEGINNING = {"rseq", "set_robust_list"}
 def system_calls(httpd, ask):
     """How often which system call was made while `ask` ran: on the way of requests, and in making threads and in
     their ends."""
+    settle(httpd)
     with tempfile.TemporaryDirectory() as folder:
         pids = [f"-p{child.name}" for child in httpd.children()]
         strace = subprocess.Popen(["strace", "-qqq", "-ff", "-o", f"{folder}/t", *pids], stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 120
         while not all(map(is_traced, httpd.children())):
-            if strace.poll() is not None:
-                raise SystemExit(f"strace: {strace.stderr.read()}")
+            if strace.poll() is not None or time.monotonic() > end:
+                strace.kill()
+                raise SystemExit(f"strace does not come to all threads: {strace.stderr.read()}")
             time.sleep(0.1)
         ask()
         strace.terminate()

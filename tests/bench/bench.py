@@ -97,7 +97,8 @@ def ask(httpd, count):
     with contextlib.closing(connect(httpd.address, "/1k.html")[0]) as connection:
         for _ in range(count - 1):
             connection.sendall(b"GET /1k.html HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            connection.recv(65536)
+            if not connection.recv(65536).startswith(b"HTTP/1.1 200 "):
+                raise SystemExit(f"{httpd.subject.name}: a request under strace fails")
 
 
 def counts(notes, place, size):
@@ -125,7 +126,7 @@ def counts(notes, place, size):
 
 def limits(notes, place, size):
     """What a hand-over costs that does nothing else."""
-    program = place.run / "limit"
+    program = place.etc / "limit"
     shutil.copy(place.files / "limit", program)
     program.chmod(0o755)
     context = []

@@ -60,9 +60,9 @@ struct State {
 impl State {
     fn now() -> State {
         let kernel = run("sha256sum", &["/sys/fs/selinux/policy"]);
-        // The store counts its changes.
-        let configurations =
-            "find /etc/selinux /var/lib/selinux /etc/apache2 /var/lib/apache2 -not -name commit_num";
+        // The store counts its changes, and keeps modules as it has once compiled them beside what they were made of.
+        let configurations = "find /etc/selinux /var/lib/selinux /etc/apache2 /var/lib/apache2 \
+                              -not -name commit_num -not -path */active/modules/*/cil";
         let ours = "find /usr /var /run -xdev ( -name *selinux-map* -o -name *mod_selinux* )";
         let mut listed = String::new();
         for find in [configurations, ours] {

@@ -6,6 +6,7 @@
 //! makes would inherit its context. It ends with its request (`spare`), or stays for others of the same
 //! context (`resident`).
 
+mod crossing;
 mod link;
 mod resident;
 mod spare;
@@ -13,7 +14,7 @@ mod spare;
 pub use spare::make as make_spare;
 
 use crate::counters;
-use crate::httpd::filter::{self, Call, Carrier};
+use crate::httpd::filter::{self, Call};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
 use crate::httpd::signals::Quiet;
@@ -22,6 +23,7 @@ use crate::httpd::status::Status;
 use crate::httpd::thread::{Task, Thread, name_this};
 use crate::httpd::{boundary, php, thread_stack_size};
 use crate::lsm::{self, EnterError, Target};
+use crossing::{Crossing, no_part};
 use link::{Answer, Link, News, Order, Question};
 use resident::Tenure;
 use std::cell::{Cell, RefCell};
@@ -289,13 +291,6 @@ fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
     )
 }
 
-/// The answer to a call of a filter whose request has nothing to do with this thread.
-fn no_part() -> i32 {
-    let text = "SEL0204: a filter was called on a thread that has no part in its request";
-    log::server(Level::Error, text);
-    filter::FAILED
-}
-
 impl Worker {
     /// Starts a worker, on the stack of the first that has ended if there is one. It stays for so long where it has nothing to
     /// do; `None`: it serves one request.
@@ -388,40 +383,5 @@ impl Job {
             php::measure_worker();
             true
         })
-    }
-}
-
-/// Where a subrequest's filters end, and its parent's begin.
-struct Crossing {
-    /// The job of the parent's worker; `None`: the parent is served by the connection's thread.
-    origin: Option<Arc<Job>>,
-}
-
-impl Carrier for Crossing {
-    fn carry(&self, call: Call) -> i32 {
-        let here = current();
-        match (&here, &self.origin) {
-            // The subrequest's own worker: its supervisor takes the call on.
-            (Some(job), origin) if same(job.origin.as_ref(), origin.as_ref()) => {
-                match job.ask(Question::Call(call)) {
-                    Answer::Returned(result) => result,
-                    Answer::Served(_) => filter::FAILED,
-                }
-            }
-            // Back on the parent's own thread: the subrequest is over, and ends its stream.
-            (Some(job), Some(origin)) if Arc::ptr_eq(job, origin) => call.run(),
-            (None, None) => call.run(),
-            // The supervisor, which serves the subrequest itself.
-            (None, Some(origin)) => origin.call(call),
-            (Some(_), _) => no_part(),
-        }
-    }
-}
-
-fn same(one: Option<&Arc<Job>>, other: Option<&Arc<Job>>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-        (None, None) => true,
-        _ => false,
     }
 }

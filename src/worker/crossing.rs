@@ -1,0 +1,49 @@
+//! Where a nested request's filters end and its parent's begin: what passes there is called on the parent's own thread.
+
+use super::link::{Answer, Question};
+use super::{Job, current};
+use crate::httpd::filter::{self, Call, Carrier};
+use crate::httpd::log::{self, Level};
+use std::sync::Arc;
+
+/// Where a subrequest's filters end, and its parent's begin.
+pub struct Crossing {
+    /// The job of the parent's worker; `None`: the parent is served by the connection's thread.
+    pub origin: Option<Arc<Job>>,
+}
+
+impl Carrier for Crossing {
+    fn carry(&self, call: Call) -> i32 {
+        let here = current();
+        match (&here, &self.origin) {
+            // The subrequest's own worker: its supervisor takes the call on.
+            (Some(job), origin) if same(job.origin.as_ref(), origin.as_ref()) => {
+                match job.ask(Question::Call(call)) {
+                    Answer::Returned(result) => result,
+                    Answer::Served(_) => filter::FAILED,
+                }
+            }
+            // Back on the parent's own thread: the subrequest is over, and ends its stream.
+            (Some(job), Some(origin)) if Arc::ptr_eq(job, origin) => call.run(),
+            (None, None) => call.run(),
+            // The supervisor, which serves the subrequest itself.
+            (None, Some(origin)) => origin.call(call),
+            (Some(_), _) => no_part(),
+        }
+    }
+}
+
+fn same(one: Option<&Arc<Job>>, other: Option<&Arc<Job>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// The answer to a call of a filter whose request has nothing to do with this thread.
+pub fn no_part() -> i32 {
+    let text = "SEL0204: a filter was called on a thread that has no part in its request";
+    log::server(Level::Error, text);
+    filter::FAILED
+}

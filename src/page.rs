@@ -28,7 +28,7 @@ impl StatusPageHook for Section {
 /// What is shown.
 struct Now {
     settings: Option<&'static Settings>,
-    counted: Option<(Totals, BTreeMap<String, usize>)>,
+    counted: Option<counters::Now>,
 }
 
 impl Now {
@@ -82,7 +82,7 @@ impl Now {
         if let Some(server) = self.server() {
             lines.add("ServerContext", plain(&server));
         }
-        if let Some((totals, workers)) = &self.counted {
+        if let Some(counters::Now { totals, active, resident, spare }) = &self.counted {
             lines.add("Entered", totals.entered.iter().sum::<u64>());
             lines.add("Kept", totals.kept);
             lines.add("Refused", totals.refused.iter().sum::<u64>());
@@ -94,12 +94,12 @@ impl Now {
                     lines.add(&format!("HandOverMicrosecondsP{percent}"), time);
                 }
             }
-            lines.add("WorkersActive", workers.values().sum::<usize>());
-            lines.add("WorkersContexts", workers.len());
-            for (index, (context, count)) in Now::workers(workers).0.into_iter().enumerate() {
-                lines.add(&format!("Workers[{index}]Context"), plain(context));
-                lines.add(&format!("Workers[{index}]Active"), count);
-            }
+            lines.add("WorkersActive", active.values().sum::<usize>());
+            lines.add("WorkersContexts", active.len());
+            lines.workers("Workers", "Active", active);
+            lines.add("Spares", spare);
+            lines.add("Residents", resident.values().sum::<usize>());
+            lines.workers("Resident", "Waiting", resident);
         }
         for (index, file) in self.files().iter().enumerate() {
             let mut add = |name: &str, value: &dyn Display| lines.add(&format!("Map[{index}]{name}"), value);
@@ -127,9 +127,11 @@ impl Now {
         );
         let server = self.server().map_or_else(|| "no rules".to_owned(), |server| escaped(&server));
         html.item("Server context", &server);
-        if let Some((totals, workers)) = &self.counted {
+        if let Some(counters::Now { totals, active, resident, spare }) = &self.counted {
+            html.item("Spare workers", &spare.to_string());
             html.counted(totals);
-            html.workers(workers);
+            html.workers("Workers", "Active", active);
+            html.workers("Resident workers", "Waiting", resident);
         } else {
             html.0 += "</dl>\n";
         }
@@ -179,6 +181,13 @@ impl Lines {
         // Writing to a string does not fail.
         let _ = writeln!(self.0, "SELinux{name}: {value}");
     }
+
+    fn workers(&mut self, name: &str, what: &str, workers: &BTreeMap<String, usize>) {
+        for (index, (context, count)) in Now::workers(workers).0.into_iter().enumerate() {
+            self.add(&format!("{name}[{index}]Context"), plain(context));
+            self.add(&format!("{name}[{index}]{what}"), count);
+        }
+    }
 }
 
 struct Html(String);
@@ -213,11 +222,11 @@ impl Html {
         }
     }
 
-    fn workers(&mut self, workers: &BTreeMap<String, usize>) {
+    fn workers(&mut self, title: &str, what: &str, workers: &BTreeMap<String, usize>) {
         if workers.is_empty() {
             return;
         }
-        self.table("Workers", &["Context", "Active"]);
+        self.table(title, &["Context", what]);
         let (shown, beside) = Now::workers(workers);
         for (context, count) in shown {
             self.row(&[&escaped(context), &count]);

@@ -45,16 +45,28 @@ const REFUSED: usize = 1;
 const ENTERED: usize = REFUSED + REASONS.len();
 const SET: usize = (ENTERED + latency::CLASSES).next_multiple_of(LINE);
 
-// A note of a worker: the process, with a number that changes with each change (odd meanwhile), and its context.
+// A note of a worker: the process, with a number that changes with each change (odd meanwhile), its kind, and its context.
 const NOTES_AT: usize = SETS_AT + SETS * SET;
 const NOTE: usize = 4 * LINE;
-const TEXT: usize = NOTE - 1;
+const TEXT_AT: usize = 2;
+const TEXT: usize = NOTE - TEXT_AT;
 
 /// How many words there are.
 pub const WORDS: usize = NOTES_AT + WORKERS * NOTE;
 
 /// What the words are kept by: another name where they come to mean something else.
 pub const NAME: &str = "mod_selinux counters 1";
+
+/// What a worker is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// It serves a request.
+    Active,
+    /// It has entered its context, and waits for another request.
+    Resident,
+    /// It has no context yet.
+    Spare,
+}
 
 /// The words, which all processes of httpd share.
 #[derive(Clone, Copy)]
@@ -149,9 +161,9 @@ impl Board {
         &self.0[start..start + NOTE]
     }
 
-    /// Notes that a process has a worker in a context, in the first free place from `home` on; gives the place, or
+    /// Notes that a process has such a worker in a context, in the first free place from `home` on; gives the place, or
     /// `None` where all are taken.
-    pub fn worker_begins(self, process: u32, home: usize, context: &[u8]) -> Option<usize> {
+    pub fn worker_begins(self, process: u32, home: usize, kind: Kind, context: &[u8]) -> Option<usize> {
         let places = (0..WORKERS).map(|step| (home + step) % WORKERS);
         let (place, state) = places.into_iter().find_map(|place| {
             let word = &self.note(place)[0];
@@ -169,8 +181,9 @@ impl Board {
         let note = self.note(place);
         // Whoever sees one of the words that follow sees the number changed.
         fence(Ordering::Release);
+        note[1].store(kind as u64, Ordering::Relaxed);
         let cut = &context[..context.len().min(TEXT * 8)];
-        for (word, bytes) in note[1..].iter().zip(cut.chunks(8).chain([&[][..]])) {
+        for (word, bytes) in note[TEXT_AT..].iter().zip(cut.chunks(8).chain([&[][..]])) {
             let mut eight = [0; 8];
             eight[..bytes.len()].copy_from_slice(bytes);
             word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
@@ -199,27 +212,28 @@ impl Board {
         WORKERS.min(self.0[NOTED].load(Ordering::Relaxed) as usize)
     }
 
-    /// How many workers there are now by context: at most [`WORKERS`].
-    pub fn workers(self) -> BTreeMap<String, usize> {
+    /// How many such workers there are now by context: of all, at most [`WORKERS`].
+    pub fn workers(self, kind: Kind) -> BTreeMap<String, usize> {
         let mut workers = BTreeMap::new();
-        for context in (0..self.noted()).filter_map(|place| self.read(place)) {
+        for context in (0..self.noted()).filter_map(|place| self.read(place, kind)) {
             *workers.entry(context).or_default() += 1;
         }
         workers
     }
 
-    /// The context of the worker noted there; `None` where there is none.
-    fn read(self, place: usize) -> Option<String> {
+    /// The context of the worker noted there; `None` where there is none of this kind.
+    fn read(self, place: usize, kind: Kind) -> Option<String> {
         let note = self.note(place);
         let before = State::of(note[0].load(Ordering::Acquire));
         if before.process == 0 || before.number & 1 == 1 {
             return None;
         }
-        let text = note[1..].iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+        let is_such = note[1].load(Ordering::Relaxed) == kind as u64;
+        let text = note[TEXT_AT..].iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
         let text: Vec<u8> = text.take_while(|byte| *byte != 0).collect();
         fence(Ordering::Acquire);
         let is_whole = State::of(note[0].load(Ordering::Relaxed)) == before;
         let mark = if text.len() == TEXT * 8 { "..." } else { "" };
-        is_whole.then(|| format!("{}{mark}", String::from_utf8_lossy(&text)))
+        (is_whole && is_such).then(|| format!("{}{mark}", String::from_utf8_lossy(&text)))
     }
 }

@@ -6,7 +6,7 @@
 mod board;
 mod latency;
 
-pub use board::{REASONS, Totals};
+pub use board::{Kind, REASONS, Totals};
 pub use latency::percentile;
 
 use crate::httpd::hook::Server;
@@ -83,19 +83,19 @@ pub fn entered(given: Instant) {
     }
 }
 
-/// A worker that serves a request: there as long as this value.
-pub struct Active(Option<(Board, usize)>);
+/// A worker that is counted: as long as this value is there.
+pub struct Counted(Option<(Board, usize)>);
 
-/// A worker in this context is about to be. To be kept by whoever waits for it, and knows its end however that comes.
-pub fn active(context: &CStr) -> Active {
-    Active(CHILD.get().and_then(|&Child { board, process, .. }| {
+/// Such a worker in this context is about to be. To be kept by whoever waits for it, and knows its end however that comes.
+pub fn worker(kind: Kind, context: &CStr) -> Counted {
+    Counted(CHILD.get().and_then(|&Child { board, process, .. }| {
         let home = HOME.get().unwrap_or_else(|| board.take_home());
         HOME.set(Some(home));
-        Some((board, board.worker_begins(process, home, context.to_bytes())?))
+        Some((board, board.worker_begins(process, home, kind, context.to_bytes())?))
     }))
 }
 
-impl Drop for Active {
+impl Drop for Counted {
     fn drop(&mut self) {
         if let Some((board, place)) = self.0 {
             board.worker_ends(place);
@@ -103,7 +103,22 @@ impl Drop for Active {
     }
 }
 
-/// What was counted so far, and the workers there are now by context; `None` where nothing is counted.
-pub fn now() -> Option<(Totals, BTreeMap<String, usize>)> {
-    CHILD.get().map(|child| (child.board.totals(), child.board.workers()))
+/// What was counted so far, and the workers there are now.
+pub struct Now {
+    /// Of requests.
+    pub totals: Totals,
+    /// Workers that serve requests, by context.
+    pub active: BTreeMap<String, usize>,
+    /// Workers that wait for requests, by context.
+    pub resident: BTreeMap<String, usize>,
+    /// Workers that have no context yet.
+    pub spare: usize,
+}
+
+/// What there is now; `None` where nothing is counted.
+pub fn now() -> Option<Now> {
+    let board = CHILD.get()?.board;
+    let [active, resident, spare] =
+        [Kind::Active, Kind::Resident, Kind::Spare].map(|kind| board.workers(kind));
+    Some(Now { totals: board.totals(), active, resident, spare: spare.values().sum() })
 }

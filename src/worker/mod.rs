@@ -13,7 +13,7 @@ mod spare;
 
 pub use spare::make as make_spare;
 
-use crate::counters;
+use crate::counters::{self, Counted, Kind};
 use crate::httpd::filter::{self, Call};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
@@ -48,6 +48,9 @@ struct Ready {
     thread: Thread,
     /// For a resident one.
     tenure: Option<Tenure>,
+    /// It is counted while it waits.
+    #[expect(dead_code, reason = "its drop is what it does")]
+    counted: Option<Counted>,
 }
 
 impl Ready {
@@ -153,7 +156,7 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
             home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
-        let _active = counters::active(target.text());
+        let _active = counters::worker(Kind::Active, target.text());
         ready.worker.link.order(Order::Serve(Arc::clone(&job)));
         // One that waits for an answer gets it in there.
         let news = loop {
@@ -304,7 +307,7 @@ impl Worker {
         };
         let worker = Arc::new(Worker { link: Link::new(), stays, place: OnceLock::new() });
         let thread = Thread::start(Arc::clone(&worker), stack, quiet)?;
-        Ok(Ready { worker, thread, tenure: None })
+        Ok(Ready { worker, thread, tenure: None, counted: None })
     }
 
     /// Confines the thread, once.

@@ -5,6 +5,7 @@
 use super::link::News;
 use super::{Ready, Worker};
 use crate::config::{Section, Stay};
+use crate::counters::{self, Kind};
 use crate::httpd::request::Request;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
@@ -54,7 +55,7 @@ impl Pool {
             self.dismiss(place);
         }
         let place = self.idle.iter().rposition(|ready| ready.worker.place.get() == Some(target))?;
-        Some(self.idle.remove(place))
+        Some(Ready { counted: None, ..self.idle.remove(place) })
     }
 
     fn dismiss(&mut self, place: usize) {
@@ -138,7 +139,8 @@ pub fn put_back(ready: Ready, tenure: Tenure, news: &News) {
         pool.ended.push(ready.dismiss());
         return;
     }
-    pool.idle.push(ready);
+    let counted = ready.worker.place.get().map(|place| counters::worker(Kind::Resident, place.text()));
+    pool.idle.push(Ready { counted, ..ready });
     if pool.count > threads_per_child() {
         pool.dismiss_oldest();
     }

@@ -2,6 +2,7 @@
 //! when its last response was on its way. Each serves one request; its stack is used again.
 
 use super::{Ready, Worker, is_worker};
+use crate::counters::{self, Kind};
 use crate::httpd::is_threaded;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
@@ -38,7 +39,7 @@ impl Drop for Reserve {
 /// No thread, or no stack for one, can be made.
 pub fn take(quiet: &Quiet) -> io::Result<Ready> {
     RESERVE.with_borrow_mut(|reserve| match reserve.spare.take() {
-        Some(spare) => Ok(spare),
+        Some(spare) => Ok(Ready { counted: None, ..spare }),
         None => Worker::start(None, reserve.ended.pop(), quiet),
     })
 }
@@ -59,7 +60,9 @@ pub fn make() {
         if reserve.spare.is_none() {
             // That of the request before has ended long ago, and need not be waited for. Without a spare, the next request
             // makes its own, or says why it cannot.
-            reserve.spare = Worker::start(None, reserve.before.take(), &Quiet::new()).ok();
+            let spare = Worker::start(None, reserve.before.take(), &Quiet::new()).ok();
+            let counted = || Some(counters::worker(Kind::Spare, c""));
+            reserve.spare = spare.map(|spare| Ready { counted: counted(), ..spare });
         }
         // Those of nested requests are not kept.
         reserve.ended.clear();

@@ -20,6 +20,9 @@ AddOutputFilter INCLUDES .shtml
     Options +Includes
 </Directory>
 AliasMatch ^/c[0-9]/(.*) @ROOT@/$1
+<Location /status>
+    SetHandler server-status
+</Location>
 StartServers 1
 ServerLimit 1
 ThreadsPerChild 4
@@ -96,7 +99,7 @@ fn a_resident_worker_serves_one_context_again_and_again() {
     let site = site("resident");
     for mpm in [Mpm::Event, Mpm::Worker] {
         let configuration = configuration("SELinuxWorker resident idle=3 requests=5");
-        let httpd = Httpd::start(&site, mpm, &["lua", "include"], &configuration);
+        let httpd = Httpd::start(&site, mpm, &["lua", "include", "status"], &configuration);
         assert_eq!(confined(&httpd), BTreeMap::new());
         assert_who(&httpd, 1);
         let first = confined(&httpd);
@@ -107,6 +110,13 @@ fn a_resident_worker_serves_one_context_again_and_again() {
         let both = confined(&httpd);
         assert_eq!(ranges(&both), ["c1", "c2"]);
         assert!(first.iter().all(|thread| both.iter().any(|other| other == thread)), "{first:?} {both:?}");
+        let page = httpd.get("/status?auto", None).body;
+        for number in 0..2 {
+            let context = format!("system_u:system_r:user_webapp_t:s0:c{}", number + 1);
+            let told =
+                format!("SELinuxResident[{number}]Context: {context}\nSELinuxResident[{number}]Waiting: 1\n");
+            assert!(page.contains(&told) && page.contains("SELinuxResidents: 2\n"), "{page}");
+        }
         // A page of one, with parts of the other and of its own.
         let reply = httpd.get("/c1/page.shtml", None);
         assert_eq!((reply.status, reply.body.as_str()), (200, "21"));
@@ -151,6 +161,21 @@ fn no_more_resident_workers_are_kept_than_the_child_has_threads() {
     });
     wait_for("no more than four", LIMIT, || (confined(&httpd).len() <= 4).then_some(()));
     assert_who(&httpd, 3);
+}
+
+#[test]
+fn a_spare_has_no_context_until_it_has_a_request() {
+    let site = site("spare");
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua", "include", "status"], &configuration(""));
+    let spares = |count: usize| {
+        let line = format!("SELinuxSpares: {count}\n");
+        wait_for("the spares", LIMIT, || httpd.get("/status?auto", None).body.contains(&line).then_some(()));
+    };
+    spares(0);
+    assert_who(&httpd, 1);
+    spares(1);
+    assert_eq!(confined(&httpd), BTreeMap::new());
+    assert_who(&httpd, 2);
 }
 
 #[test]

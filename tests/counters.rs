@@ -71,7 +71,7 @@ fn workers_that_come_and_go_are_never_told_by_halves() {
     let board = board();
     let over = AtomicBool::new(false);
     // As long as can be noted, so that half of one and half of another would be seen.
-    let contexts = ["a", "b", "c"].map(|letter| letter.repeat(240));
+    let contexts = ["a", "b", "c"].map(|letter| letter.repeat(232));
     thread::scope(|scope| {
         for process in 1..=2 {
             let (contexts, over) = (&contexts, &over);

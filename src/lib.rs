@@ -22,7 +22,6 @@ mod httpd;
 mod lsm;
 mod maps;
 mod page;
-mod shared;
 mod start;
 mod tag;
 mod worker;

@@ -22,6 +22,7 @@ pub mod provider;
 pub mod proxy;
 pub mod request;
 pub mod scopes;
+pub mod shared;
 pub mod signals;
 pub mod ssi;
 pub mod stack;

@@ -6,7 +6,7 @@ use crate::httpd::hook::Server;
 use crate::httpd::is_stopping;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
-use crate::shared;
+use crate::httpd::shared;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::io;
 use std::path::PathBuf;

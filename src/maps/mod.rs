@@ -16,9 +16,9 @@ pub use watcher::Watcher;
 
 use crate::httpd::log::{self, Level};
 use crate::httpd::process;
+use crate::httpd::shared::{Board, Mapped};
 use crate::lsm;
 use crate::policy::{Context, GroupFile, ResolvedMap};
-use crate::shared::{Board, Mapped};
 use arc_swap::ArcSwapOption;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};

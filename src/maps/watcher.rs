@@ -7,8 +7,8 @@ use super::{ANY, Content, Kind, Maps, NO_GROUP_FILE, Report, Source, Sources, pu
 use crate::aims::Aims;
 use crate::httpd::log::{self, Level};
 use crate::httpd::process::Service;
+use crate::httpd::shared::Writer;
 use crate::policy::Context;
-use crate::shared::Writer;
 use std::ffi::CStr;
 use std::fs;
 use std::time::Duration;

@@ -2,7 +2,6 @@
 //!
 //! One process writes, and the others have no way to: what they map, they map for reading only. But for what only the
 //! status page shows ([`lasting`]), which all of them write.
-#![allow(unsafe_code)]
 
 use memmap2::{Mmap, MmapOptions, MmapRaw};
 use std::fs::File;

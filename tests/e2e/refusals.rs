@@ -187,10 +187,10 @@ fn a_request_for_which_no_thread_can_be_made_may_come_again() {
     let httpd = Httpd::start(&site, Mpm::Event, &["lua", "cgi"], &format!("{HANDLERS}{FEW_THREADS}"));
     assert_served(&site, &httpd, "", &[]);
     let unit = "test-threads.service";
-    let tasks = run("systemctl", &["show", "-P", "TasksCurrent", unit]);
     let limit =
         |tasks: &str| run("systemctl", &["set-property", "--runtime", unit, &format!("TasksMax={tasks}")]);
-    limit(tasks.trim());
+    limit("1");
+    use_spares_up(&httpd);
     assert_refused(&site, &httpd, "", &[], 503);
     assert_eq!(httpd.get("/page.txt", None).header("retry-after"), Some("1"));
     httpd.logged(&["SEL0201", "no thread can be made"]);
@@ -199,9 +199,19 @@ fn a_request_for_which_no_thread_can_be_made_may_come_again() {
     // As a unit's `LimitNPROC`.
     let limit = |number: &str| limit_child(&httpd, &format!("--nproc={number}"));
     limit("1");
+    use_spares_up(&httpd);
     assert_refused(&site, &httpd, "", &[], 503);
     limit("unlimited");
     assert_served(&site, &httpd, "", &[]);
+}
+
+/// Each of the threads for connections may have a worker left that was made before.
+fn use_spares_up(httpd: &Httpd) {
+    let mut refused = 0;
+    wait_for("the spares to be used up", Duration::from_secs(30), || {
+        refused = if httpd.get("/page.txt", None).status == 503 { refused + 1 } else { 0 };
+        (refused == 20).then_some(())
+    });
 }
 
 /// Sets a limit of the one child, for `prlimit`.
@@ -225,7 +235,7 @@ fn a_request_for_whose_thread_there_is_no_memory_may_come_again() {
     let bytes = (kilobytes.unwrap().parse::<usize>().unwrap() + 4_096) * 1024;
     limit_child(&httpd, &format!("--as={bytes}"));
     assert_refused(&site, &httpd, "", &[], 503);
-    httpd.logged(&["SEL0201", "Resource temporarily unavailable"]);
+    httpd.logged(&["SEL0201", "Cannot allocate memory"]);
     limit_child(&httpd, "--as=unlimited");
     assert_served(&site, &httpd, "", &[]);
     assert_eq!(httpd.children(), children);

@@ -68,10 +68,10 @@ pub fn configuration(mpm: Mpm) -> String {
     format!("{PLACES}DavLockDB {}/soak\n{servers}", dav_lock_folder())
 }
 
-/// How many children that is, and how many threads each of them has: those for connections and for streams, one that
-/// listens, and the first.
+/// How many children that is, and how many threads each of them has at most: those for connections and for streams with
+/// a spare worker each, one that listens, and the first.
 pub fn rest(mpm: Mpm) -> (usize, usize) {
-    if mpm == Mpm::Prefork { (12, 1) } else { (2, 16 + 4 + 2) }
+    if mpm == Mpm::Prefork { (12, 1 + 1) } else { (2, 2 * (16 + 4) + 2) }
 }
 
 const WHO_LUA: &str = r#"

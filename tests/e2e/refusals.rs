@@ -178,6 +178,7 @@ StartServers 1
 ServerLimit 1
 ThreadsPerChild 1
 MaxRequestWorkers 1
+KeepAlive Off
 SELinuxDomainVal user_webapp_t:s0:c1
 ";
 

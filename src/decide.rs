@@ -101,9 +101,10 @@ pub fn set_variables(request: Request<'_>) {
             Decision::Keep | Decision::Refuse(_) => environment.unset(c"SELINUX_CONTEXT"),
         }
         environment.set(c"SELINUX_RULE", decided.rule);
-        environment.set(c"SELINUX_TAG", tag::of(request));
+        let tag = tag::of(request);
+        environment.set(c"SELINUX_TAG", tag);
         // It may be part of a page that no rule is for.
-        request.first().environment().set(c"SELINUX_TAG", tag::of(request));
+        request.first().environment().set(c"SELINUX_TAG", tag);
     }
 }
 

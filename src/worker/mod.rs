@@ -143,7 +143,7 @@ fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Stat
 fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) -> Status {
     filter::cross(request, || Crossing { origin: origin.clone() });
     let thread_before = request.connection_thread();
-    let status = request.lend(|ticket| {
+    let status = request.lend(|ticket| -> io::Result<Status> {
         let quiet = Quiet::new();
         let ready = resident::take(request, target, &quiet).unwrap_or_else(|| spare::take(&quiet))?;
         let job = Arc::new(Job {
@@ -176,7 +176,6 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
     match status {
         Ok(status) => request_status(request, status),
         Err(error) => {
-            let error: io::Error = error;
             let why = format!("SEL0201: no thread can be made for the request: {error}");
             log::request(request, Level::Error, &why);
             counters::refused(&why);

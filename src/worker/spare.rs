@@ -61,8 +61,8 @@ pub fn make() {
             // That of the request before has ended long ago, and need not be waited for. Without a spare, the next request
             // makes its own, or says why it cannot.
             let spare = Worker::start(None, reserve.before.take(), &Quiet::new()).ok();
-            let counted = || Some(counters::worker(Kind::Spare, c""));
-            reserve.spare = spare.map(|spare| Ready { counted: counted(), ..spare });
+            let counted = |spare| Ready { counted: Some(counters::worker(Kind::Spare, c"")), ..spare };
+            reserve.spare = spare.map(counted);
         }
         // Those of nested requests are not kept.
         reserve.ended.clear();

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 /// How many contexts of one type are entered for trial. Whether a type can be entered does not hang on the range but
 /// for the policy's constraints; each new context costs the kernel milliseconds, and memory for good.
-const TRIALS: usize = 8;
+const TRIALS: usize = 4;
 
 /// For how many contexts of one type the kernel is asked whether the policy has them.
 const CHECKS: usize = 256;
@@ -53,7 +53,7 @@ impl Aims {
         let mut by_spec = HashMap::new();
         let mut faults = Faults::new();
         for (location, spec, place) in specs {
-            let target = by_spec.entry(spec).or_insert_with_key(|spec| match resolve(spec.clone(), server) {
+            let target = by_spec.entry(spec).or_insert_with_key(|spec| match resolve(spec, server) {
                 Ok(context) => {
                     let text = context.to_string();
                     let aim = aims.entry(text.clone()).or_insert_with(|| Aim {
@@ -128,11 +128,9 @@ impl Aims {
 }
 
 /// The whole context of a domain spec for a server in the context `server`, with translated ranges looked up.
-pub fn resolve(spec: DomainSpec, server: &Context) -> Result<Context, SpecError> {
-    let range = spec.translated_range().and_then(|name| lsm::translate_range(server, name));
-    let spec = match range {
-        Some(range) => spec.with_raw_range(range),
-        None => spec,
-    };
-    spec.resolve(server)
+pub fn resolve(spec: &DomainSpec, server: &Context) -> Result<Context, SpecError> {
+    match spec.translated_range().and_then(|name| lsm::translate_range(server, name)) {
+        Some(range) => spec.clone().with_raw_range(range).resolve(server),
+        None => spec.resolve(server),
+    }
 }

@@ -70,7 +70,7 @@ impl Rule {
             Source::Map(MapFile { file, .. }) => format!("SELinuxDomainMap:{file}"),
             Source::Provider(_) => format!("SELinuxDomain:{location}"),
         };
-        Rule { location, source, name: in_one_word(&name) }
+        Rule { location, source, name: in_one_word(name) }
     }
 
     /// `SELINUX_RULE` of requests that the rule decides: `directive:file:line`, in one word. The file is the map,
@@ -96,15 +96,12 @@ impl Rule {
 }
 
 /// Without blanks, quotes and what a terminal would obey: `%20` for a blank.
-fn in_one_word(text: &str) -> CString {
-    let mut word = Vec::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'%' | b'"' | b'\\' | 0..=b' ' | 0x7f => {
-                word.extend_from_slice(format!("%{byte:02x}").as_bytes())
-            }
-            _ => word.push(byte),
-        }
+fn in_one_word(text: String) -> CString {
+    let is_apart = |byte: u8| matches!(byte, b'%' | b'"' | b'\\' | 0..=b' ' | 0x7f);
+    let mut word = text.into_bytes();
+    if word.iter().any(|byte| is_apart(*byte)) {
+        let coded = |byte: u8| if is_apart(byte) { format!("%{byte:02x}").into_bytes() } else { vec![byte] };
+        word = word.into_iter().flat_map(coded).collect();
     }
     CString::new(word).unwrap_or_default()
 }
@@ -330,7 +327,7 @@ impl Started {
         let bad = |error| Why::BadValue { variable: name.to_owned(), error };
         let spec = DomainSpec::parse(&value.to_string_lossy()).map_err(bad)?;
         let server = self.server.as_ref().ok_or(Why::Unprepared)?;
-        let context = resolve(spec, server).map_err(bad)?;
+        let context = resolve(&spec, server).map_err(bad)?;
         Ok(Some(Arc::new(Prepared::new(context.to_string())).into()))
     }
 }

@@ -139,7 +139,7 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
         if only_checks_configuration() { lsm::httpd_context().unwrap_or(here.clone()) } else { here.clone() };
     let is_there = from == here;
     let Some((location, spec)) = settings.server_domain.get() else { return Ok((from, is_there)) };
-    let server = resolve(spec.clone(), &from)
+    let server = resolve(spec, &from)
         .map_err(|error| vec![format!("SEL0021: {location}: SELinuxServerDomain {spec}: {error}")])?;
     if server != from {
         let objection = if is_there {
@@ -217,6 +217,10 @@ pub fn mapped_back_ends(main: Server<'_>) -> Vec<BackEnd> {
     let is_mapped = |server: &ServerScopes<'_, Section>| {
         confines(&server.server) || server.directories.iter().chain(&server.locations).any(confines)
     };
+    // Of a thousand virtual hosts, the list of scopes takes its time.
+    if !has_module(c"mod_proxy.c") {
+        return Vec::new();
+    }
     scopes::of_servers(main).into_iter().filter(is_mapped).flat_map(|server| server.back_ends).collect()
 }
 
@@ -255,7 +259,7 @@ pub fn label_sockets(settings: &Settings) {
     if lowest == *range {
         return;
     }
-    if let Err(error) = lsm::label_sockets(Some(&here.with_range(Some(lowest.clone())))) {
+    if let Err(error) = lsm::label_sockets(Some(&here.clone().with_range(Some(lowest.clone())))) {
         let fault = format!(
             "SEL0025: httpd runs at {range}, and its sockets cannot be made at {lowest}: {error}; grant `(allow {0} self (process (setsockcreate)))`, or let httpd run at {lowest}",
             here.type_()

@@ -283,7 +283,7 @@ impl<D: AsRef<[u8]> + Clone> CompiledMap<D> {
         server: &Context,
         translate: impl Fn(&str) -> Option<Range>,
     ) -> Result<Vec<u8>, SpecError> {
-        let without_range = server.with_range(None).to_string();
+        let without_range = server.clone().with_range(None).to_string();
         let texts = |section| {
             let section = self.0.section(section);
             (0..container::count(section)).filter_map(move |index| container::text(section, index))

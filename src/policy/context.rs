@@ -76,9 +76,17 @@ impl Context {
 
     /// This context with another range, or none.
     #[must_use]
-    pub fn with_range(&self, range: Option<Range>) -> Self {
-        let Self { user, role, type_, .. } = self.clone();
-        Self { user, role, type_, range }
+    pub fn with_range(self, range: Option<Range>) -> Self {
+        Self { range, ..self }
+    }
+
+    /// Refuses a context that is longer than the kernel takes.
+    pub(super) fn within_limit(self) -> Result<Self, ContextError> {
+        let names = self.user.len() + self.role.len() + self.type_.len() + 3;
+        let at_most = names + self.range.as_ref().map_or(0, Range::longest);
+        // Few are so long that their text has to be written to know.
+        let length = if at_most > MAX_CONTEXT { self.to_string().len() } else { at_most };
+        if length > MAX_CONTEXT { Err(ContextError::TooLong(length)) } else { Ok(self) }
     }
 
     /// The user, in the policy's sense.
@@ -143,8 +151,11 @@ mod tests {
             prop_assert_eq!(&Context::parse(&context.to_string()).unwrap(), &context);
             let range = range.map(|range| Range::parse(&range).unwrap());
             prop_assert_eq!(context.range(), range.as_ref());
-            prop_assert_eq!(context.with_range(None).to_string(), names);
-            prop_assert_eq!(context.with_range(None).with_range(range), context);
+            let without_range = context.clone().with_range(None);
+            prop_assert_eq!(&without_range.to_string(), &names);
+            prop_assert_eq!(&without_range.with_range(range.clone()), &context);
+            let longest = range.map_or(0, |range| range.longest());
+            prop_assert!(context.to_string().len() <= names.len() + 1 + longest);
         }
 
         #[test]

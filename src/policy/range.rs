@@ -87,6 +87,12 @@ impl Range {
         [&self.low.categories, &high.categories]
     }
 
+    /// How many bytes its text has at most.
+    pub(super) fn longest(&self) -> usize {
+        let level = |level: &Level| "s65535".len() + level.categories.len() * ":c65535.c65535".len();
+        level(&self.low) + self.high.as_ref().map_or(0, |high| 1 + level(high))
+    }
+
     /// Whether `text` starts as a raw range does (`s` and a digit), and so must be one: a name
     /// given by mcstransd never does.
     #[must_use]

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use super::context::{Context, ContextError, name};
+use super::quoted;
 use super::range::{Range, RangeError};
-use super::{MAX_CONTEXT, quoted};
 
 /// The longest spec, in bytes: more than any context the kernel takes.
 const MAX_SPEC: usize = 4096;
@@ -178,9 +178,8 @@ impl DomainSpec {
             (None, Some(_)) => return Err(SpecError::RangeUnknown(quoted(&self.to_string()))),
             (Some(_), Some(_)) | (None, None) => {}
         }
-        let length = context.to_string().len();
         // A longer one would reach the kernel cut short, and mean something else there.
-        if length > MAX_CONTEXT { Err(ContextError::TooLong(length).into()) } else { Ok(context) }
+        Ok(context.within_limit()?)
     }
 }
 

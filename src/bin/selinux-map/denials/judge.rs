@@ -149,7 +149,7 @@ fn range(context: &Context) -> String {
 }
 
 fn lowest(context: &Context) -> Context {
-    context.with_range(context.range().map(Range::lowest))
+    context.clone().with_range(context.range().map(Range::lowest))
 }
 
 /// The same at the server's place: the kernel compares a domain's rights with these.

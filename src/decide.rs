@@ -26,6 +26,7 @@ struct Decided<'r> {
     decision: Decision<Target>,
     /// The rule that it comes from (`SELINUX_RULE`).
     rule: &'r CStr,
+    tag: &'r CStr,
 }
 
 /// The rules of a request's place and what they need; `None` where nothing leads out of the server context.
@@ -68,10 +69,13 @@ pub fn decide(request: Request<'_>) -> Status {
         request.forbid_caching();
     }
     // A second decision on the same record cannot be: httpd runs the fixups of a request once.
-    let decided = record.decided.get_or_init(|| Decided { place: request.place(), decision, rule });
+    let decided = record.decided.get_or_init(|| {
+        let (place, tag) = (request.place(), tag::of(request));
+        Decided { place, decision, rule, tag }
+    });
     set_variables(request);
     if log::wants_debug(request) {
-        log::request(request, Level::Debug, &told(request, &record.attested, decided));
+        log::request(request, Level::Debug, &told(&record.attested, decided));
     }
     Status::DECLINED
 }
@@ -101,10 +105,11 @@ pub fn set_variables(request: Request<'_>) {
             Decision::Keep | Decision::Refuse(_) => environment.unset(c"SELINUX_CONTEXT"),
         }
         environment.set(c"SELINUX_RULE", decided.rule);
-        let tag = tag::of(request);
-        environment.set(c"SELINUX_TAG", tag);
+        environment.set(c"SELINUX_TAG", decided.tag);
         // It may be part of a page that no rule is for.
-        request.first().environment().set(c"SELINUX_TAG", tag);
+        if let Some(parent) = request.previous().or(request.main()) {
+            parent.first().environment().set(c"SELINUX_TAG", decided.tag);
+        }
     }
 }
 
@@ -200,7 +205,7 @@ fn peer_range(request: Request<'_>) -> Result<Range, String> {
 }
 
 /// The line of the log that tells of a decision.
-fn told(request: Request<'_>, attested: &Attested<'_>, decided: &Decided<'_>) -> String {
+fn told(attested: &Attested<'_>, decided: &Decided<'_>) -> String {
     let user = attested.user.as_deref().map(|user| format!("user {:?}", user.to_string_lossy()));
     let what = match &decided.decision {
         Decision::Keep => "served in the server context".to_owned(),
@@ -209,7 +214,7 @@ fn told(request: Request<'_>, attested: &Attested<'_>, decided: &Decided<'_>) ->
     };
     format!(
         "SEL0030: tag {}, {}, rule {}: {what}",
-        tag::of(request).to_string_lossy(),
+        decided.tag.to_string_lossy(),
         user.as_deref().unwrap_or("nobody logged in"),
         decided.rule.to_string_lossy(),
     )

@@ -1,5 +1,6 @@
 //! Map and group files that change under a running server.
 
+use crate::support::pages::who_page;
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
 use mod_selinux_policy::Map;
@@ -9,23 +10,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Tells the context it runs in by which of the files it can open, each of a category of its own.
-const WHICH: &str = r#"
-function handle(r)
-  r.content_type = "text/plain"
-  local found = ""
-  for n = 1, 4 do
-    local file = io.open("@ROOT@/" .. n .. ".txt")
-    if file then
-      found = found .. n
-      file:close()
-    end
-  end
-  r:puts(found)
-  return apache2.OK
-end
-"#;
 
 const CONFIGURATION: &str = "
 AddHandler lua-script .lua
@@ -39,7 +23,7 @@ fn map(number: u32) -> String {
 
 fn site(name: &str) -> Site {
     let site = Site::new(name);
-    site.file("which.lua", &WHICH.replace("@ROOT@", site.root().to_str().unwrap()));
+    site.file("which.lua", &who_page(&site, &["1", "2", "3", "4"]));
     for number in 1..=4 {
         site.file_at(&format!("s0:c{number}"), &format!("{number}.txt"), "");
     }

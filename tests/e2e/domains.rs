@@ -2,7 +2,7 @@
 
 use crate::policies::with_module;
 use crate::support::document::boxes;
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, library, run};
 use std::fs;
 

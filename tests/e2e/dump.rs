@@ -1,6 +1,6 @@
 //! `httpd -t -D DUMP_SELINUX`: which rules stand where, as a text, and as requests meet them.
 
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, run};
 
 /// In a file of its own, so that lines are the same everywhere.

@@ -1,6 +1,6 @@
 //! `SELinuxExplain`: what it says is what happens, and only whom it is meant for gets to know.
 
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site};
 
 const CONFIGURATION: &str = "

@@ -1,6 +1,6 @@
 //! HTTP/2: each stream is a request of its own, with a worker of its own.
 
-use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
+use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Site, run};
 use std::fs;
 

@@ -2,7 +2,7 @@
 //! served outside of their context.
 
 use crate::support::httpd::run_folder;
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, library, run};
 use std::fs;
 use std::path::Path;

@@ -6,6 +6,7 @@ use crate::soak::client::Client;
 use crate::support::audit::Unlogged;
 use crate::support::held::{Held, children};
 use crate::support::httpd::WITHOUT_MODULE;
+use crate::support::pages::who;
 use crate::support::{Httpd, Mpm, Site, outcome, wait_for};
 use std::fs;
 use std::sync::Mutex;
@@ -63,20 +64,14 @@ fn configuration(mpm: Mpm) -> String {
 }
 
 /// Takes its time, and names the files that it can read.
-const WHO_LUA: &str = r#"
+const SLOW_LUA: &str = "
 function handle(r)
-  r.content_type = "text/plain"
+  r.content_type = 'text/plain'
   r.usleep(30000)
-  for _, name in ipairs({"a", "b"}) do
-    local file = io.open("@ROOT@/" .. name .. ".txt")
-    if file then
-      r:puts(name)
-      file:close()
-    end
-  end
+  r:puts(who())
   return apache2.OK
 end
-"#;
+";
 
 const WHO_CGI: &str = r#"#!/bin/sh
 printf 'Content-Type: text/plain\n\n'
@@ -91,7 +86,7 @@ const LARGE: usize = 300_000;
 fn site(name: &str) -> Site {
     let site = Site::new(name);
     let at = |text: &str| text.replace("@ROOT@", site.root().to_str().unwrap());
-    site.file("who.lua", &at(WHO_LUA)).script("who.cgi", &at(WHO_CGI));
+    site.file("who.lua", &(who(&site, &["a", "b"]) + SLOW_LUA)).script("who.cgi", &at(WHO_CGI));
     site.file_at("s0:c0", "a.txt", "a\n").file_at("s0:c1", "b.txt", "b\n");
     site.file_at("s0:c0", "large", &"a".repeat(LARGE));
     site.file(

@@ -1,6 +1,6 @@
 //! Who gets which context, and what the kernel refuses it.
 
-use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
+use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Site};
 
 const MAP: &str = "\

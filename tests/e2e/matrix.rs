@@ -31,6 +31,7 @@ mod files;
 mod handlers;
 mod php;
 
+use crate::support::pages::who;
 use crate::support::{Httpd, Mpm, Site, raw};
 
 /// What is read of the files that one context each may read: by own's, his, the one of error documents, and whoever
@@ -40,25 +41,17 @@ const HIS: &str = "<<his>>";
 const STAFF: &str = "<<staff>>";
 const SERVER: [&str; 2] = ["<<own his staff>>", "<<>>"];
 
-/// A Lua function that tells which of the files can be read: the kernel's word on where it runs.
-const WHO_LUA: &str = r#"
-function who()
-  local names = {}
-  for _, name in ipairs({"own", "his", "staff"}) do
-    local file = io.open("@ROOT@/" .. name .. ".txt")
-    if file then
-      names[#names + 1] = name
-      file:close()
-    end
-  end
-  return "<<" .. table.concat(names, " ") .. ">>"
-end
+/// A Lua page with a function that tells which of the files can be read.
+fn who_lua(site: &Site) -> String {
+    who(site, &["own", "his", "staff"])
+        + "
 function handle(r)
-  r.content_type = "text/plain"
-  r:puts(who())
+  r.content_type = 'text/plain'
+  r:puts('<<' .. who() .. '>>')
   return apache2.OK
 end
-"#;
+"
+}
 
 /// The same for a CGI script, which then gives its body back.
 const WHO_CGI: &str = r#"#!/bin/sh
@@ -257,7 +250,7 @@ fn at(site: &Site, script: &str) -> String {
 /// A site with all that rows ask for.
 fn site(mpm: Mpm) -> Site {
     let site = Site::new(&format!("matrix-{mpm:?}").to_lowercase());
-    site.file("who.lua", &at(&site, WHO_LUA)).script("who.cgi", &at(&site, WHO_CGI));
+    site.file("who.lua", &who_lua(&site)).script("who.cgi", &at(&site, WHO_CGI));
     for (range, name) in ["s0:c0", "s0:c1", "s0:c12"].iter().zip(["own", "his", "staff"]) {
         site.file_at(range, &format!("{name}.txt"), &format!("{name}'s text\n"));
     }

@@ -1,7 +1,7 @@
 //! mod_cache beside mapped requests.
 
+use crate::support::pages::PRINT_CONTEXT;
 use crate::support::raw::Connection;
-use crate::support::site::PRINT_CONTEXT;
 use crate::support::{Httpd, Mpm, Site, run};
 
 const FOO: &str = "system_u:system_r:user_webapp_t:s0:c0";

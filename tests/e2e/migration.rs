@@ -2,7 +2,7 @@
 
 use crate::support::client::Client;
 use crate::support::httpd::PORT;
-use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
+use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Reply, Site, run, wait_for};
 use std::fs;
 use std::time::Duration;

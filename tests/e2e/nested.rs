@@ -7,7 +7,7 @@ mod authorization;
 mod filters;
 mod identity;
 
-use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA, PRINT_CONTEXT};
+use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA, PRINT_CONTEXT};
 use crate::support::{Httpd, Mpm, Site};
 
 const ANON: &str = "system_u:system_r:anon_webapp_t:s0:c10";

@@ -2,6 +2,7 @@
 //! and the child lives.
 
 use crate::support::httpd::unix_user;
+use crate::support::pages::leave_marks;
 use crate::support::planted::{Planted, entries};
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
 use std::fs;
@@ -10,15 +11,6 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Leaves a mark, a file with the context of whoever runs it, and answers.
-const MARK_LUA: &str = r#"
-function handle(r)
-  local file = assert(io.open("@MARKS@/" .. r.args, "w"))
-  file:close()
-  r:puts("ran")
-  return apache2.OK
-end
-"#;
 /// Asks for a connection of mod_dbd's.
 const DATABASE_LUA: &str = r#"
 function handle(r)
@@ -26,10 +18,6 @@ function handle(r)
   return apache2.OK
 end
 "#;
-
-/// As above; and reads a body, for which a subrequest has to ask its parent.
-const MARK_CGI: &str =
-    "#!/bin/sh\n: >\"@MARKS@/$QUERY_STRING\"\nprintf 'Content-Type: text/plain\\n\\nran'\n";
 
 const MODULES: &[&str] = &["lua", "cgi", "include", "authz_groupfile", "dbd", "status", "selinux_faults"];
 
@@ -73,22 +61,18 @@ Alias /asked @ROOT@
 
 fn site(name: &str) -> Site {
     let site = Site::new(name);
-    let marks = site.root().join("marks");
-    let marks = marks.to_str().unwrap();
+    leave_marks(&site);
     site.config_file("map", "foo user_webapp_t:s0:c0\n");
-    site.file("mark.lua", &MARK_LUA.replace("@MARKS@", marks));
     site.file("database.lua", DATABASE_LUA);
-    site.script("mark.cgi", &MARK_CGI.replace("@MARKS@", marks));
     site.file_at("s0:c0", "foo.txt", "foo's").file("part.txt", "ran");
     site.file("page.shtml", "[<!--#include virtual=\"/asked/mark.cgi?part\" -->]");
     site.file("static.shtml", "[<!--#include virtual=\"/asked/part.txt\" -->]");
-    site.file("kept/.htaccess", "AuthGroupFile /dev/null\n");
+    let page = fs::read_to_string(site.root().join("mark.lua")).unwrap();
+    site.file("kept/.htaccess", "AuthGroupFile /dev/null\n").file("kept/mark.lua", &page);
     // One that a page may have written, as far as unix can tell: the policy is asked.
     site.file("own/.htaccess", "AuthGroupFile /dev/null\n").file("own/part.txt", "ran");
     run("chown", &[unix_user(), site.root().join("own/.htaccess").to_str().unwrap()]);
     site.file("judged.shtml", "[<!--#include virtual=\"/asked/own/part.txt\" -->]");
-    site.file("kept/mark.lua", &MARK_LUA.replace("@MARKS@", marks));
-    site.writable("marks", "s0");
     site
 }
 

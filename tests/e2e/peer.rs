@@ -1,7 +1,7 @@
 //! The client's own label: requests at the range of a labelled connection (NetLabel).
 
 use crate::support::httpd::{Turn, turn};
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, outcome, run};
 use std::fs;
 

@@ -1,7 +1,7 @@
 //! Policies that lack something: found when the server starts, or when the policy changes under it.
 
+use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::selinux::{OtherPolicy, policy_with};
-use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Site, run};
 use crate::{domains, recipes};
 use std::sync::OnceLock;

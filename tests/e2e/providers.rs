@@ -4,7 +4,7 @@ mod directory;
 mod outside;
 mod trust;
 
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, outcome};
 use std::fmt::Write as _;
 

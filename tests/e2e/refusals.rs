@@ -1,22 +1,10 @@
 //! Requests that must not be served: what the client gets, what the log says, and that nothing ran.
 
 use crate::policies::with_module;
-use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
+use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA, leave_marks};
 use crate::support::{Httpd, Mpm, Reply, Site, run, wait_for};
 use std::fs;
 use std::time::Duration;
-
-/// A page and a script that leave a mark where they ran, in whatever context: a file that the query names.
-const MARK_LUA: &str = r#"
-function handle(r)
-  local file = assert(io.open("@MARKS@/" .. r.args, "w"))
-  file:close()
-  r:puts("ran")
-  return apache2.OK
-end
-"#;
-const MARK_CGI: &str =
-    "#!/bin/sh\n: >\"@MARKS@/$QUERY_STRING\"\nprintf 'Content-Type: text/plain\\n\\nran'\n";
 
 const HANDLERS: &str = "
 AddHandler lua-script .lua
@@ -25,13 +13,9 @@ AddHandler cgi-script .cgi
 
 fn site(name: &str) -> Site {
     let site = Site::new(name);
-    let marks = site.root().join("marks");
-    let marks = marks.to_str().unwrap();
-    site.file("mark.lua", &MARK_LUA.replace("@MARKS@", marks));
-    site.script("mark.cgi", &MARK_CGI.replace("@MARKS@", marks));
+    leave_marks(&site);
     site.file("suspend.lua", "function handle(r) r:puts('a page') return -3 end");
     site.file("context.lua", CONTEXT_LUA).script("context.cgi", CONTEXT_CGI).file("page.txt", "a page");
-    site.writable("marks", "s0");
     site
 }
 

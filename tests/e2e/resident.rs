@@ -3,6 +3,7 @@
 use crate::policies;
 use crate::support::held::children;
 use crate::support::httpd::PORT;
+use crate::support::pages::who_page;
 use crate::support::raw::Connection;
 use crate::support::{Client, Httpd, Mpm, Site, wait_for};
 use std::collections::BTreeMap;
@@ -39,7 +40,8 @@ fn configuration(lines: &str) -> String {
 
 fn site(name: &str) -> Site {
     let site = Site::new(name);
-    site.file("who.lua", WHO_LUA.replace("@ROOT@", site.root().to_str().unwrap()).as_str());
+    let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    site.file("who.lua", &who_page(&site, &names));
     for number in 0..10 {
         site.file_at(&format!("s0:c{number}"), &format!("{number}.txt"), &number.to_string());
     }
@@ -49,21 +51,6 @@ fn site(name: &str) -> Site {
     );
     site
 }
-
-/// Names the files that it can read.
-const WHO_LUA: &str = r#"
-function handle(r)
-  r.content_type = "text/plain"
-  for number = 0, 9 do
-    local file = io.open("@ROOT@/" .. number .. ".txt")
-    if file then
-      r:puts(number)
-      file:close()
-    end
-  end
-  return apache2.OK
-end
-"#;
 
 /// The confined threads of the one child, by the kernel's word: their contexts by their ids.
 fn confined(httpd: &Httpd) -> BTreeMap<String, String> {

@@ -1,7 +1,7 @@
 //! The sample configuration: it loads as it is installed, does what its comments say, and so do its examples.
 
 use crate::support::httpd::project;
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site};
 use mod_selinux_policy::Map;
 use std::fs;

@@ -1,6 +1,6 @@
 //! What can be written in a mapping, and what it means: domain specs, map lines, sections.
 
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
 use std::fmt::Write as _;
 use std::path::Path;

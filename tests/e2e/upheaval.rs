@@ -2,26 +2,12 @@
 //! restarted. Who is answered is answered in their own context, before, meanwhile and after.
 
 use crate::policies::with_module;
+use crate::support::pages::who_page;
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-
-/// Tells the categories that it runs in by the files that it can open.
-const WHICH: &str = r#"
-function handle(r)
-  r.content_type = "text/plain"
-  for _, name in ipairs({"foo", "bar", "nobody"}) do
-    local file = io.open("@ROOT@/" .. name .. ".txt")
-    if file then
-      r:puts(name)
-      file:close()
-    end
-  end
-  return apache2.OK
-end
-"#;
 
 const CONFIGURATION: &str = "
 AddHandler lua-script .lua
@@ -33,7 +19,7 @@ MaxRequestWorkers 50
 fn site(name: &str) -> Site {
     let site = Site::new(name);
     site.config_file("map", "foo user_webapp_t:s0:c0\nbar user_webapp_t:s0:c1\n");
-    site.file("which.lua", &WHICH.replace("@ROOT@", site.root().to_str().unwrap()));
+    site.file("which.lua", &who_page(&site, &["foo", "bar", "nobody"]));
     for (name, category) in [("foo", "c0"), ("bar", "c1"), ("nobody", "c2")] {
         site.file_at(&format!("s0:{category}"), &format!("{name}.txt"), "");
     }
@@ -206,7 +192,7 @@ fn a_policy_module_that_goes_under_load_has_requests_refused_until_it_is_back() 
     assert_eq!(httpd.children(), children);
 }
 
-/// Says that it has begun, and answers as `WHICH` does once it may.
+/// Says that it has begun, and answers with who asks, where it may read their file, once it may.
 const SLOW: &str = r#"
 function handle(r)
   io.open("@ROOT@/begun/" .. r.args, "w"):close()

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use support::client::Client;
 use support::httpd::{PORT, project};
-use support::site::CONTEXT_CGI;
+use support::pages::CONTEXT_CGI;
 use support::{library, outcome, run};
 
 const PACKAGE: &str = "libapache2-mod-selinux";

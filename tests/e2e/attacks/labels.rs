@@ -1,7 +1,7 @@
 //! Whose label a request gets, whatever the client writes into it.
 
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::raw;
-use crate::support::site::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site};
 
 /// One page in five folders, each of which another kind of section guards; in none, it is the server's. Who asks from

@@ -1,7 +1,7 @@
 //! What a page leaves behind for others to read or run.
 
 use crate::support::backend::Fpm;
-use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
+use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Site, httpd, run};
 
 const PLACES: &str = "

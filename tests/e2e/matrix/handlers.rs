@@ -1,6 +1,6 @@
 //! Handlers, and the ways that requests get to them.
 
-use super::{Row, WHO_CGI, WHO_LUA, Witness, at, row, telling};
+use super::{Row, WHO_CGI, Witness, at, row, telling, who_lua};
 use crate::support::Site;
 
 const SCOPES: [&str; 5] = ["once", "request", "conn", "thread", "server"];
@@ -8,7 +8,7 @@ const SCOPES: [&str; 5] = ["once", "request", "conn", "thread", "server"];
 /// Puts the kernel's word on the thread it runs on before a response.
 const FILTER_LUA: &str = "
 function word(r)
-  coroutine.yield(who())
+  coroutine.yield('<<' .. who() .. '>>')
   while bucket do coroutine.yield(bucket) end
 end
 ";
@@ -60,7 +60,7 @@ TraceEnable On
 ";
 
 pub fn prepare(site: &Site) {
-    let (lua, cgi) = (at(site, WHO_LUA), at(site, WHO_CGI));
+    let (lua, cgi) = (who_lua(site), at(site, WHO_CGI));
     let nph = cgi
         .replace("printf 'Content", "printf 'HTTP/1.1 200 OK\\r\\nContent")
         .replace("\\n\\n", "\\r\\n\\r\\n");

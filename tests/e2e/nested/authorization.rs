@@ -2,7 +2,7 @@
 //! whoever cannot be looked up.
 
 use super::site;
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, run};
 
 /// Both users may start a page that starts others. foo is locked out of one by a group, and everybody of another by a

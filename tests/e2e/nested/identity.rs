@@ -1,7 +1,7 @@
 //! Who a nested request is mapped as: whoever authenticated, whatever a handler, SSI or `.htaccess` writes.
 
 use super::{ANON, PLACES, SERVER, USER, site};
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site};
 
 const FOO: &str = "system_u:system_r:user_webapp_t:s0:c0";

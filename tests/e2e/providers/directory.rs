@@ -3,8 +3,8 @@
 use super::{ANON, BASE, NOT, USER, places, told_whom};
 use crate::support::certificate::Certificate;
 use crate::support::directory::Directory;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::selinux::Boolean;
-use crate::support::site::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site};
 
 const ENTRIES: &str = "

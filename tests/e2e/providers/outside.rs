@@ -1,7 +1,7 @@
 //! Providers that ask somebody else: a client's certificate, a database, a directory.
 
 use super::{BASE, FAILED, NOT, USER, places, told, told_whom};
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, run};
 
 const TLS: &str = "

@@ -2,7 +2,7 @@
 //! write; and it is asked with the server's privileges.
 
 use super::{BASE, GROUPS};
-use crate::support::site::{CONTEXT_CGI, CONTEXT_LUA};
+use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Site};
 
 const MODULES: &[&str] = &["lua", "cgi", "include", "rewrite", "authz_groupfile"];

@@ -1,7 +1,7 @@
 //! Git over HTTP, with Git's own client.
 
 use super::{Recipe, label};
-use crate::support::site::PRINT_CONTEXT;
+use crate::support::pages::PRINT_CONTEXT;
 use crate::support::{Httpd, Mpm, outcome, run};
 use std::fs;
 use std::path::Path;

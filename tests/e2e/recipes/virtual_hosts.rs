@@ -3,7 +3,7 @@
 use super::{Recipe, label};
 use crate::support::client::Client;
 use crate::support::httpd::PORT;
-use crate::support::site::CONTEXT_LUA;
+use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Mpm, run, wait_for};
 use std::fs;
 use std::time::Duration;

@@ -5,10 +5,14 @@
 
 use crate::support::client::authorization;
 use crate::support::httpd::{dav_lock_folder, php_module};
+use crate::support::pages;
 use crate::support::{Mpm, Site};
 
 /// Users, and the place of each; the last one does not log in.
 pub const USERS: [&str; 4] = ["foo", "bar", "staff", "anonymous"];
+
+/// Whoever has a file.
+const READERS: [&str; 6] = ["foo", "bar", "staff", "anonymous", "part", "errors"];
 
 const MAP: &str = "\
 foo            user_webapp_t:s0:c0
@@ -74,18 +78,8 @@ pub fn rest(mpm: Mpm) -> (usize, usize) {
     if mpm == Mpm::Prefork { (12, 1 + 1) } else { (2, 2 * (16 + 4) + 2) }
 }
 
+/// What `who.lua` answers, with the function that it asks.
 const WHO_LUA: &str = r#"
-local function who()
-  local names = {}
-  for _, name in ipairs({"foo", "bar", "staff", "anonymous", "part", "errors"}) do
-    local file = io.open("@ROOT@/" .. name .. ".txt")
-    if file then
-      names[#names + 1] = name
-      file:close()
-    end
-  end
-  return "<<" .. table.concat(names, " ") .. ">>"
-end
 function handle(r)
   r.content_type = "text/plain"
   if r.args == "fail" then
@@ -94,7 +88,7 @@ function handle(r)
   if r.method == "POST" then
     r:puts(#(r:requestbody() or "") .. " ")
   end
-  r:puts(who())
+  r:puts("<<" .. who() .. ">>")
   return apache2.OK
 end
 "#;
@@ -121,11 +115,12 @@ pub fn site(mpm: Mpm) -> Site {
     let site = Site::new(&format!("soak-{mpm:?}").to_lowercase());
     let at = |text: &str| text.replace("@ROOT@", site.root().to_str().unwrap());
     site.config_file("map", MAP);
-    site.file("who.lua", &at(WHO_LUA)).file("who.php", WHO_PHP).script("who.cgi", &at(WHO_CGI));
+    let page = pages::who(&site, &READERS) + WHO_LUA;
+    site.file("who.lua", &page).file("who.php", WHO_PHP).script("who.cgi", &at(WHO_CGI));
     site.file("app/.htaccess", "RewriteEngine On\nRewriteRule !^front\\.lua$ front.lua [L]\n")
-        .file("app/front.lua", &at(WHO_LUA))
+        .file("app/front.lua", &page)
         .writable("dav", "s0");
-    for (number, name) in USERS.iter().chain(&["part", "errors"]).enumerate() {
+    for (number, name) in READERS.iter().enumerate() {
         let range = format!("s0:c{number}");
         site.file_at(&range, &format!("{name}.txt"), &text(name));
         if number < USERS.len() {

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod document;
 pub mod held;
 pub mod httpd;
+pub mod pages;
 pub mod planted;
 pub mod raw;
 pub mod selinux;

@@ -10,27 +10,6 @@ const USERS: &str = "foo:{SHA}C+7Hteo/D9vJXQ3UfzxbwnXaijM=\n\
                      bar:{SHA}Ys23Ag/5IOWqZCw9QGaVDdHwH00=\n\
                      staff:{SHA}bMtLfDmm53927PqTWoVcbEatVhE=\n";
 
-/// Prints the kernel's word on the context of whoever runs it: the label of a socket it makes (`SO_PEERSEC`). A
-/// confined process may open nothing under `/proc`, not even its own `attr/current`.
-pub const PRINT_CONTEXT: &str =
-    "exec perl -e 'socketpair $a, $b, 1, 1, 0; print unpack q(Z*), getsockopt $a, 1, 31'";
-
-/// A Lua page that prints the kernel's word on the thread it runs on: a child that it starts has the thread's
-/// context.
-pub const CONTEXT_LUA: &str = r#"
-function handle(r)
-  r.content_type = "text/plain"
-  local pipe = assert(io.popen([[exec perl -e 'socketpair $a, $b, 1, 1, 0; print unpack q(Z*), getsockopt $a, 1, 31']]))
-  r:puts(pipe:read("*a"))
-  pipe:close()
-  return apache2.OK
-end
-"#;
-
-/// A CGI script that prints the kernel's word on its own context.
-pub const CONTEXT_CGI: &str = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n\
-    exec perl -e 'socketpair $a, $b, 1, 1, 0; print unpack q(Z*), getsockopt $a, 1, 31'\n";
-
 /// A site of its own for each test, made anew.
 pub struct Site {
     name: String,

@@ -3,7 +3,8 @@
 //! Owns the keys, the order between the lines that could apply, and what is kept for each line. It must
 //! not know how the transducer got into memory.
 
-use super::who::{Asker, Network, Who};
+use super::network::Network;
+use super::who::{Asker, Who};
 use fst::raw::Fst;
 use std::net::IpAddr;
 

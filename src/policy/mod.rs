@@ -14,6 +14,7 @@ mod decision;
 mod groups;
 mod lookup;
 mod map;
+mod network;
 mod range;
 mod spec;
 mod tag;
@@ -27,10 +28,11 @@ pub use context::{Context, ContextError};
 pub use decision::{Decision, Peer, Rule, Unmapped, Why, decide};
 pub use groups::{GroupError, GroupFault, GroupFile, Groups};
 pub use map::{Fault, Line, Map, MapError};
+pub use network::{Network, NetworkError};
 pub use range::{Range, RangeError};
 pub use spec::{DomainSpec, SpecError};
 pub use tag::{is_tag, tag};
-pub use who::{Asker, Network, Who, WhoError};
+pub use who::{Asker, Who, WhoError};
 
 /// The longest context, in bytes, that the kernel takes: `lsm_set_self_attr` allows a page for its
 /// 32-byte header, the text and the NUL after it; `attr/current` a little more.

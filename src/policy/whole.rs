@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::chain::tests::Arena;
-use super::who::tests::address;
+use super::network::tests::address;
 use super::*;
 
 const SERVER: &str = "system_u:system_r:httpd_t:s0-s0:c0.c9";

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::super::map::Map;
 use super::super::map::tests::rules;
+use super::super::network::tests::address;
 use super::super::who::Who;
-use super::super::who::tests::address;
 use super::*;
 
 /// Users that rules are for, users that none is for, and names that mean something in a file.

@@ -7,9 +7,9 @@ mod labels;
 mod php;
 mod planting;
 
-use crate::support::httpd::php_module;
+use crate::support::distribution::php_module;
 use crate::support::raw::{self, Connection};
-use crate::support::{Httpd, Mpm, Site, httpd, outcome, run, wait_for};
+use crate::support::{Httpd, Mpm, Site, distribution, httpd, outcome, run, wait_for};
 use std::fs;
 use std::thread;
 use std::time::Duration;
@@ -251,7 +251,7 @@ const DUMPABLE: &[&str] =
 /// Configuration and properties of systemd's for a server that is started as an ordinary user.
 fn as_ordinary_user(site: &Site, configuration: &str) -> (String, Vec<String>) {
     // That user has to write what root writes elsewhere.
-    let (folder, user) = (httpd::run_folder(), httpd::unix_user());
+    let (folder, user) = (httpd::run_folder(), distribution::unix_user());
     run("chown", &[user, folder]);
     let configuration = format!("{configuration}\nErrorLog {folder}/{}.log", site.name());
     let properties = [

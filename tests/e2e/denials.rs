@@ -2,7 +2,7 @@
 
 use crate::policies::with_module;
 use crate::support::audit::Mark;
-use crate::support::httpd::log_folder;
+use crate::support::distribution::log_folder;
 use crate::support::{Httpd, Mpm, Site, library, outcome, wait_for};
 use serde_json::{Value, json};
 use std::fs;

@@ -1,6 +1,6 @@
 //! What directives other than mappings do: who may write them, what logs and caches have of a confined request.
 
-use crate::support::httpd::{log_folder, unix_user};
+use crate::support::distribution::{log_folder, unix_user};
 use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, run, wait_for};
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! A server that must not start: what it says, and that `httpd -t` says it too.
 
-use crate::support::httpd::log_folder;
+use crate::support::distribution::log_folder;
 use crate::support::pages::CONTEXT_LUA;
 use crate::support::selinux::Permissive;
 use crate::support::{Httpd, Mpm, Site};

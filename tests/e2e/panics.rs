@@ -1,7 +1,7 @@
 //! A panic in whatever httpd enters the module by: what is under way is refused, nothing runs outside of its context,
 //! and the child lives.
 
-use crate::support::httpd::unix_user;
+use crate::support::distribution::unix_user;
 use crate::support::pages::leave_marks;
 use crate::support::planted::{Planted, entries};
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};

@@ -1,6 +1,6 @@
 //! mod_php on prefork, as the distribution ships it and with its own php.ini: scripts, sessions and uploads.
 
-use crate::support::httpd::php_module;
+use crate::support::distribution::php_module;
 use crate::support::pages::PRINT_CONTEXT;
 use crate::support::{Httpd, Mpm, Reply, Site, outcome, run, wait_for};
 use std::fs;

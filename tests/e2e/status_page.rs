@@ -1,7 +1,7 @@
 //! mod_status' page: what it says of the module is what was done, whatever becomes of children and of httpd's
 //! configuration meanwhile.
 
-use crate::support::httpd::unix_user;
+use crate::support::distribution::unix_user;
 use crate::support::raw::{Connection, request};
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
 use crate::upheaval::Enforcing;

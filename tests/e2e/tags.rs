@@ -1,6 +1,6 @@
 //! What ties the kernel's audit records to httpd's logs: the request's tag, and the rule that decided.
 
-use crate::support::httpd::log_folder;
+use crate::support::distribution::log_folder;
 use crate::support::{Httpd, Mpm, Site, run, wait_for};
 use std::collections::BTreeSet;
 use std::fs;

@@ -3,7 +3,8 @@
 
 use super::{CONTEXT, PLACES, children};
 use crate::support::backend::Fpm;
-use crate::support::httpd::{PORT, php_module};
+use crate::support::distribution::php_module;
+use crate::support::httpd::PORT;
 use crate::support::{Client, Httpd, Mpm, Site, run, wait_for};
 use std::fs;
 use std::time::Duration;

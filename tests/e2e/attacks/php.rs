@@ -1,6 +1,6 @@
 //! What PHP keeps for all in a process and in files: compiled scripts.
 
-use crate::support::httpd::php_module;
+use crate::support::distribution::php_module;
 use crate::support::{Httpd, Mpm, Site, run};
 
 /// One child serves everything. `/strict` has PHP ask the kernel before it takes a script from opcache's memory.

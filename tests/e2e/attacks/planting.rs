@@ -2,7 +2,7 @@
 
 use crate::support::backend::Fpm;
 use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA};
-use crate::support::{Httpd, Mpm, Site, httpd, run};
+use crate::support::{Httpd, Mpm, Site, distribution, run};
 
 const PLACES: &str = "
 AddHandler lua-script .lua
@@ -114,7 +114,7 @@ fn what_a_page_leaves_behind_runs_in_nobody_elses_context() {
         [plant("keep", cache, ""), plant("own", cache, ""), plant("anon", cache, "")],
         [200, 403, 403]
     );
-    let locks = format!("{}/planted", httpd::dav_lock_folder());
+    let locks = format!("{}/planted", distribution::dav_lock_folder());
     assert_eq!([plant("own", &locks, ""), plant("anon", &locks, "")], [200, 403]);
     run("rm", &[cache, &locks]);
 

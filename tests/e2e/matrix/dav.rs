@@ -1,12 +1,12 @@
 //! mod_dav: what a user makes has the user's category, and others cannot get at it.
 
 use super::raw;
-use crate::support::{Site, httpd, run};
+use crate::support::{Site, distribution, run};
 
 pub fn configuration() -> String {
     format!(
         "DavLockDB {}/lockdb\n<LocationMatch \"^/(own|his|off)/dav-\">\nDav On\n</LocationMatch>\n",
-        httpd::dav_lock_folder()
+        distribution::dav_lock_folder()
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Row, at, telling};
 use crate::support::Site;
-use crate::support::httpd::php_module;
+use crate::support::distribution::php_module;
 
 pub fn configuration(site: &Site) -> String {
     let script = r#"<?php

@@ -1,7 +1,7 @@
 //! The content filters of a page run in the page's own context, also for what is included from another.
 
 use super::{ANON, PLACES, SERVER, STAFF, USER, site};
-use crate::support::httpd::php_module;
+use crate::support::distribution::php_module;
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm};
 

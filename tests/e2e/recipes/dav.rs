@@ -1,7 +1,7 @@
 //! A share for each user, over WebDAV.
 
 use super::{Recipe, label};
-use crate::support::{Httpd, Mpm, httpd, raw, run};
+use crate::support::{Httpd, Mpm, distribution, raw, run};
 use std::fs;
 
 /// A request with a body; its status.
@@ -26,7 +26,7 @@ fn each_user_has_a_share_that_nobody_else_gets_at() {
     let recipe = Recipe::new("dav", "/var/www/shares");
     recipe.do_commands();
     recipe.site.config_file("shares.map", &recipe.told("map"));
-    let locks = format!("DavLockDB {}/lockdb\nAddHandler lua-script .lua\n", httpd::dav_lock_folder());
+    let locks = format!("DavLockDB {}/lockdb\nAddHandler lua-script .lua\n", distribution::dav_lock_folder());
     let httpd = recipe.start(Mpm::Event, &["dav", "dav_fs", "lua"], &locks);
     for (user, range) in [("foo", "s0:c0"), ("bar", "s0:c1")] {
         let letter = format!("{user}'s letter");

@@ -2,7 +2,7 @@
 
 use super::{Recipe, label};
 use crate::support::client::authorization;
-use crate::support::httpd::php_module;
+use crate::support::distribution::php_module;
 use crate::support::pages::PRINT_CONTEXT;
 use crate::support::{Httpd, Mpm, Site, raw, run};
 use std::fs;

@@ -4,7 +4,7 @@
 //! kernel's word on where it ran (httpd itself reads all of them).
 
 use crate::support::client::authorization;
-use crate::support::httpd::{dav_lock_folder, php_module};
+use crate::support::distribution::{dav_lock_folder, php_module};
 use crate::support::pages;
 use crate::support::{Mpm, Site};
 

@@ -1,6 +1,7 @@
 //! Servers that httpd sends requests on to, each as a unit of systemd's.
 
-use super::httpd::{Turn, run_folder, turn, unix_user};
+use super::distribution::unix_user;
+use super::httpd::{Turn, run_folder, turn};
 use super::{outcome, run, wait_for};
 use std::fs;
 use std::net::TcpStream;

@@ -1,6 +1,7 @@
 //! A real httpd, started by systemd as the distribution's own is, so that it is in `httpd_t`.
 
 use super::audit::Mark;
+use super::distribution::{layout, log_folder, unix_user};
 use super::{Client, Reply, Site, library, outcome, run, wait_for};
 use std::cell::Cell;
 use std::fs;
@@ -65,52 +66,6 @@ const BASE: &[&str] = &[
 
 /// Among a test's modules: httpd as it is without the module.
 pub const WITHOUT_MODULE: &str = "-selinux";
-
-/// `(program, folder of modules, folder of configurations)` of this distribution.
-fn layout() -> (&'static str, &'static str, &'static str) {
-    if Path::new("/usr/sbin/apache2").exists() {
-        ("/usr/sbin/apache2", "/usr/lib/apache2/modules", "/etc/apache2")
-    } else {
-        ("/usr/sbin/httpd", "/usr/lib64/httpd/modules", "/etc/httpd")
-    }
-}
-
-/// Where configurations lie, with the label of such.
-pub fn configuration_folder() -> PathBuf {
-    PathBuf::from(layout().2)
-}
-
-/// The file of mod_php, whatever its version.
-pub fn php_module() -> PathBuf {
-    let folder = layout().1;
-    let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let php =
-        files.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libphp")));
-    php.unwrap_or_else(|| panic!("there is no mod_php in {folder}"))
-}
-
-/// A folder for mod_dav's lock database, labelled as the distribution's own is.
-pub fn dav_lock_folder() -> &'static str {
-    let (folder, label) = if layout().0.ends_with("apache2") {
-        ("/run/lock/test-dav", "httpd_lock_t")
-    } else {
-        ("/var/lib/test-dav", "httpd_var_lib_t")
-    };
-    fs::create_dir_all(folder).unwrap();
-    run("chown", &[unix_user(), folder]);
-    run("chcon", &["-t", label, folder]);
-    folder
-}
-
-/// Where logs lie, with the label of such.
-pub fn log_folder() -> &'static Path {
-    Path::new(if layout().0.ends_with("apache2") { "/var/log/apache2" } else { "/var/log/httpd" })
-}
-
-/// The user that children of httpd run as.
-pub fn unix_user() -> &'static str {
-    if layout().0.ends_with("apache2") { "www-data" } else { "apache" }
-}
 
 /// An httpd under way; stopped when the value is gone. One at a time runs: others wait.
 pub struct Httpd {

@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod client;
 pub mod database;
 pub mod directory;
+pub mod distribution;
 pub mod document;
 pub mod held;
 pub mod httpd;

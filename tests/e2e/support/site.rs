@@ -1,6 +1,6 @@
 //! A site: a folder under `/var/www`, with files and labels, and one for configuration.
 
-use super::{httpd, run};
+use super::{distribution, run};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ impl Site {
     /// are the names). `name` is the test's.
     pub fn new(name: &str) -> Site {
         let root = Path::new("/var/www").join(format!("test-{name}"));
-        let etc = httpd::configuration_folder().join(format!("test-{name}"));
+        let etc = distribution::configuration_folder().join(format!("test-{name}"));
         for folder in [&root, &etc] {
             let _ = fs::remove_dir_all(folder);
             fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));

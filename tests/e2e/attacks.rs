@@ -189,7 +189,7 @@ fn try_all(site: &Site, httpd: &Httpd, page: &str, context: &str) -> (Vec<String
     let _ = fs::remove_file(&file);
     let before = tasks_in(httpd, context);
     // In the server's context all threads are alike: any will do. A resident worker was there before.
-    let stays = std::env::var("MOD_SELINUX_WORKER").is_ok_and(|kind| kind == "resident");
+    let stays = std::env::var("MOD_SELINUX_WORKER").is_ok_and(|kind| kind.starts_with("resident"));
     let any_will_do = context != CONTEXT || stays;
     let mut tried = Vec::new();
     let reply = thread::scope(|scope| {

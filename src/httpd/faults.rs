@@ -3,6 +3,8 @@
 //! In no build for use: only the package `tests/faults` has it. Which fault is on says a file that the test writes and
 //! httpd has mapped from the module's loading on: a worker could not open it.
 
+pub mod sync;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::CStr;
 use std::hint::black_box;

@@ -14,6 +14,8 @@ mod spare;
 pub use spare::make as make_spare;
 
 use crate::counters::{self, Counted, Kind};
+#[cfg(feature = "faults")]
+use crate::httpd::faults::sync;
 use crate::httpd::filter::{self, Call};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
@@ -29,8 +31,10 @@ use resident::Tenure;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
+#[cfg(not(feature = "faults"))]
+use std::sync;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{self, Arc, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A thread for requests, as it and its supervisors have it.

@@ -58,11 +58,22 @@ fn assert_served(httpd: &Httpd) {
 fn assert_fatal(httpd: &Httpd, path: &str, status: Option<u16>, what: &str) {
     let children = httpd.children();
     assert_eq!(children.len(), 1, "{children:?}");
-    let answer = Connection::open().and_then(|mut connection| connection.get(path, None));
-    let answered = answer.as_ref().ok().map(|(status, _)| *status);
-    assert!(answered.is_none() || answered == status, "{what}: {answer:?}");
+    let ask = || {
+        let answer = Connection::open().and_then(|mut connection| connection.get(path, None));
+        let answered = answer.as_ref().ok().map(|(status, _)| *status);
+        assert!(answered.is_none() || answered == status, "{what}: {answer:?}");
+    };
+    ask();
     // Or `Segmentation fault`: a worker may signal nobody, itself neither, and what `abort` does then is that.
-    httpd.logged(&[&format!("child pid {} exit signal", children[0])]);
+    let end = format!("child pid {} exit signal", children[0]);
+    wait_for(&end, LIMIT, || {
+        let has_ended = httpd.log().contains(&end);
+        // A connection may be lost before its request comes to what fails.
+        if !has_ended && status.is_some() {
+            ask();
+        }
+        has_ended.then_some(())
+    });
     wait_for("another child", LIMIT, || {
         (httpd.children().len() == 1 && httpd.children() != children).then_some(())
     });

@@ -8,7 +8,6 @@ use crate::support::held::{Held, children};
 use crate::support::httpd::WITHOUT_MODULE;
 use crate::support::pages::who;
 use crate::support::{Httpd, Mpm, Site, outcome, wait_for};
-use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -301,14 +300,7 @@ fn is_more(count: usize, other: usize) -> bool {
 /// Waits until the kernel has told of so many processes that crashed, and finds no more. A script may crash before it
 /// begins, with the module and without (mod_lua closes interpreters there that other threads are at).
 fn crashed(audit: Mark, count: usize) {
-    let crashes = || {
-        let told = audit.lines().into_iter().filter(|line| line.contains("type=ANOM_ABEND"));
-        // Several threads of a process may crash.
-        let pids = told.filter_map(|line| {
-            line.split_whitespace().find(|word| word.starts_with("pid=")).map(str::to_owned)
-        });
-        pids.collect::<BTreeSet<_>>().len()
-    };
+    let crashes = || audit.crashed().len();
     wait_for("the kernel's word on each crash", Duration::from_secs(20), || {
         (crashes() >= count).then_some(())
     });

@@ -96,7 +96,6 @@ fn memory_that_the_module_does_not_get_ends_the_child_and_serves_nobody_elsewher
     let steps = count.min(5);
     for n in (0..steps).map(|step| 1 + (count - 1) * step / (steps - 1)) {
         planted.fail_allocation(n);
-        // The last are those for the next worker, when the response is on its way.
         assert_fatal(&httpd, "/variable/own.txt", Some(403), &format!("allocation {n} of {count}"));
         assert_eq!(planted.allocations_left(), 0);
         assert_served(&httpd);

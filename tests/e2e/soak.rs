@@ -269,8 +269,7 @@ fn soak(mpm: Mpm, all: usize) {
     assert_eq!(log.lines().find(is_bad), None);
     // mod_lua's interpreters are closed in a process that becomes a script (`apr_pool_userdata_set` in lua_vmprep.c), also
     // those that other threads are changing just then: it may crash, with the module and without.
-    let crashes: Vec<_> =
-        httpd.audit.lines().into_iter().filter(|line| line.contains("type=ANOM_ABEND")).collect();
+    let crashes = httpd.audit.crashed();
     assert_eq!(crashes.len(), value(&tally.no_scripts), "scripts without an answer, and {crashes:#?}");
     // The first one has not had all kinds of requests, perhaps: pools and malloc's arenas still find their size.
     let (first, last) = (&samples[1], &samples[samples.len() - 1]);

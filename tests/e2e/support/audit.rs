@@ -1,6 +1,7 @@
 //! The kernel's audit log: its own word on what it refused.
 
 use super::{run, wait_for};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
@@ -37,6 +38,16 @@ impl Mark {
                     && parts.iter().all(|part| line.contains(part))
             })
         })
+    }
+
+    /// The processes that crashed since, as `pid=`. Several threads of one may, each with a record of its own.
+    pub fn crashed(self) -> BTreeSet<String> {
+        let lines = self.lines().into_iter().filter(|line| line.contains("type=ANOM_ABEND"));
+        lines
+            .filter_map(|line| {
+                line.split_whitespace().find(|word| word.starts_with("pid=")).map(str::to_owned)
+            })
+            .collect()
     }
 
     /// The records that tell of a grant beyond its type's bounds.

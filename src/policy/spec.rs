@@ -36,7 +36,7 @@ pub enum SpecError {
     /// Neither a raw range nor what mcstransd could have a name for.
     #[error(
         "{0} is not a range: write it raw, such as s0:c0, or as a name that mcstransd knows, \
-         without blanks"
+         without blanks and backslashes"
     )]
     RangeName(String),
     /// A name of a range that nobody has translated.
@@ -197,9 +197,10 @@ impl RangePart {
             return Err(SpecError::NoSensitivity(quoted(text)));
         }
         // setrans.conf may give any text a meaning, colons included ("Secret:A" stands in its
-        // examples); blanks cannot be written in a map file, so they are refused everywhere.
+        // examples); blanks, and backslashes at a line's end, cannot be written in a map file, so they are
+        // refused everywhere.
         let good = text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'*')
+            && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'\\'))
             && text.split(':').all(|part| !part.is_empty());
         if good { Ok(Self::Name(text.to_owned())) } else { Err(SpecError::RangeName(quoted(text))) }
     }
@@ -328,7 +329,7 @@ pub(super) mod tests {
     #[test]
     fn refuses_what_is_no_spec() {
         let texts = "|:|:s0|a_t:|*:|a_t:s0:|a_t:s0:c5.c3|a_t:s0-SystemHigh|a_t:s0x|a_t:c0|\
-            a_t:c0.c3,c5|a_t:System Low|a_t:-x|a_t:x::y|a_t:x:|a_t:x*|a_t:s0#x|a t| a_t|\
+            a_t:c0.c3,c5|a_t:System Low|a_t:-x|a_t:x::y|a_t:x:|a_t:x*|a_t:x\\|a_t:s0#x|a t| a_t|\
             a_t |a_t\n|a_t:\u{fc}|*a:s0|**|u:r_r:*|u:r_r:t:*|*:r_r:t|u:r_r:|u:r_r:t:|\
             u:_r:t";
         for text in texts.split('|') {

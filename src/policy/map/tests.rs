@@ -104,6 +104,11 @@ fn each_bad_line_is_told_with_its_number_and_what_to_do() {
             "line 1, column 5: the line ends with a backslash, but a rule has one line: take the \
              backslash away",
         ),
+        (
+            "foo a_t:A\\ # b",
+            "line 1, column 5: `a_t:A\\\\`: `A\\\\` is not a range: write it raw, such as s0:c0, or as a name that \
+             mcstransd knows, without blanks and backslashes",
+        ),
         ("foo\0 a_t", "line 1, column 4: the control character U+0000 is in the line: take it away"),
         ("# \u{b}", "line 1, column 3: the control character U+000B is in the line: take it away"),
         ("foo a_t\rbar a_t", "line 1, column 8: the control character U+000D is in the line: take it away"),

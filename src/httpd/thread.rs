@@ -6,15 +6,15 @@
 use super::boundary::guard;
 use super::signals::{Quiet, swap_mask};
 use super::stack::Stack;
-use std::ffi::{CStr, c_long, c_void};
+use std::any::Any;
+use std::ffi::{CStr, c_void};
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// What a thread does.
-pub trait Task: Send + Sync + 'static {
-    /// Called first: keeps the task where the thread's own code finds it.
-    fn adopt(self: Arc<Self>);
+pub trait Task: Any + Send + Sync {
     /// Waits for work; `false` where there will be none, and the thread ends.
     fn wait(&self) -> bool;
     /// The work. Nothing with a destructor may be on the stack while httpd's handlers run.
@@ -22,6 +22,14 @@ pub trait Task: Send + Sync + 'static {
     /// Called last, however the thread comes to its end: after all that runs on it but the C library's own end of
     /// it. Not called where the process ends first.
     fn end(&self);
+}
+
+/// What `body` makes of the calling thread's task; `None` on a thread that has no such task.
+pub fn with_task<T: Task, R>(body: impl FnOnce(&T) -> R) -> Option<R> {
+    // SAFETY: the key is this file's own, for values of this type.
+    let own = unsafe { libc::pthread_getspecific(Own::key()).cast::<Own>().as_ref() }?;
+    let task: &dyn Any = &*own.task;
+    task.downcast_ref().map(body)
 }
 
 /// Names the calling thread, as `ps` and the kernel's audit records (`comm=`) have it: at most 15 bytes.
@@ -34,19 +42,21 @@ pub fn name_this(name: &CStr) {
 pub struct Thread {
     id: libc::pthread_t,
     stack: Option<Stack>,
+    /// The thread has a pointer to it.
+    #[expect(dead_code, reason = "the thread reads it")]
+    own: Arc<Own>,
 }
 
 impl Thread {
     /// Starts a thread on this stack. While it waits it has the signal mask of the caller's, and for its work the one
     /// that the caller had before `quiet`.
-    pub fn start<T: Task>(task: Arc<T>, mut stack: Stack, quiet: &Quiet) -> io::Result<Thread> {
+    pub fn start(task: Arc<dyn Task>, mut stack: Stack, quiet: &Quiet) -> io::Result<Thread> {
         stack.trim();
         let (base, size) = stack.extent();
-        let start = Box::into_raw(Box::new(Start { task, mask: quiet.before }));
+        let own = Arc::new(Own { task, mask: quiet.before, rounds: AtomicI64::new(0) });
         let mut thread = MaybeUninit::uninit();
         // SAFETY: the attributes are initialised before use and destroyed once; the stack is as large as it says, and
-        // stays until the thread is joined; `enter` takes the box back, or, where no thread came to be, the next
-        // block does.
+        // stays until the thread is joined, as what `enter` is given does.
         let error = unsafe {
             let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
             let mut error = libc::pthread_attr_init(attributes.as_mut_ptr());
@@ -56,22 +66,19 @@ impl Thread {
                     error = libc::pthread_create(
                         thread.as_mut_ptr(),
                         attributes.as_ptr(),
-                        std::mem::transmute::<Enter, extern "C" fn(*mut c_void) -> *mut c_void>(enter::<T>),
-                        start.cast(),
+                        std::mem::transmute::<Enter, extern "C" fn(*mut c_void) -> *mut c_void>(enter),
+                        Arc::as_ptr(&own).cast_mut().cast(),
                     );
                 }
                 libc::pthread_attr_destroy(attributes.as_mut_ptr());
             }
             error
         };
-        if error == 0 {
-            // SAFETY: `pthread_create` wrote it.
-            Ok(Thread { id: unsafe { thread.assume_init() }, stack: Some(stack) })
-        } else {
-            // SAFETY: no thread has taken the box.
-            drop(unsafe { Box::from_raw(start) });
-            Err(io::Error::from_raw_os_error(error))
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
         }
+        // SAFETY: `pthread_create` wrote it.
+        Ok(Thread { id: unsafe { thread.assume_init() }, stack: Some(stack), own })
     }
 
     /// Waits for the thread's end, and gives its stack back.
@@ -94,44 +101,43 @@ impl Drop for Thread {
     }
 }
 
-struct Start<T> {
-    task: Arc<T>,
-    /// The mask for the work, where it is not that for waiting.
-    mask: Option<libc::sigset_t>,
-}
-
 type Enter = extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
-extern "C-unwind" fn enter<T: Task>(start: *mut c_void) -> *mut c_void {
-    let (task, mask) = begin::<T>(start);
-    // SAFETY: the thread's own value keeps the task until `last`, after this function.
-    while unsafe { (*task).wait() } {
-        let waiting = mask.as_ref().map(swap_mask);
+extern "C-unwind" fn enter(own: *mut c_void) -> *mut c_void {
+    let own: *const Own = own.cast_const().cast();
+    // SAFETY: `Thread` has it until this thread is joined. No reference to it is on the stack while handlers run.
+    if !unsafe { &*own }.keep() {
+        // Nothing may run where nobody could tell what it runs on.
         // SAFETY: as above.
-        unsafe { (*task).run() };
+        unsafe { &*own }.task.end();
+        return std::ptr::null_mut();
+    }
+    // SAFETY: as above.
+    while unsafe { (*own).task.wait() } {
+        // SAFETY: as above.
+        let waiting = unsafe { (*own).mask.as_ref() }.map(swap_mask);
+        // SAFETY: as above.
+        unsafe { (*own).task.run() };
         waiting.as_ref().map(swap_mask);
     }
     std::ptr::null_mut()
 }
 
-fn begin<T: Task>(start: *mut c_void) -> (*const T, Option<libc::sigset_t>) {
-    // SAFETY: `Thread::start` made it from a box of this type, for this thread alone.
-    let Start { task, mask } = *unsafe { Box::from_raw(start.cast::<Start<T>>()) };
-    let kept = Arc::as_ptr(&task);
-    End::keep(Arc::<T>::clone(&task));
-    task.adopt();
-    (kept, mask)
-}
-
-/// What is called when the thread ends: a value of the thread's whose destructor has itself called until the last
-/// round, so that it runs after all others (glibc `nptl/nptl_deallocate_tsd.c`), and not where the process ends
-/// (`exit` runs C++'s and Rust's thread-local destructors, and not these).
-struct End {
+/// What a thread is made with. It keeps it as a value of its own (`pthread_setspecific`), and not in a thread-local: for
+/// that, and for its destructor, libc takes memory, and first makes the new thread a cache of it.
+///
+/// The value's destructor has itself called until the last round, so that it runs after all others (glibc
+/// `nptl/nptl_deallocate_tsd.c`), and not where the process ends (`exit` runs C++'s and Rust's thread-local destructors,
+/// and not these).
+struct Own {
     task: Arc<dyn Task>,
-    rounds: c_long,
+    /// The mask for the work, where it is not that for waiting.
+    mask: Option<libc::sigset_t>,
+    /// How often the destructor was called.
+    rounds: AtomicI64,
 }
 
-impl End {
+impl Own {
     fn key() -> libc::pthread_key_t {
         static KEY: OnceLock<libc::pthread_key_t> = OnceLock::new();
         *KEY.get_or_init(|| {
@@ -143,32 +149,25 @@ impl End {
         })
     }
 
-    fn keep(task: Arc<dyn Task>) {
-        // SAFETY: has no preconditions.
-        let rounds = unsafe { libc::sysconf(libc::_SC_THREAD_DESTRUCTOR_ITERATIONS) };
-        End::set(Box::into_raw(Box::new(End { task, rounds })));
-    }
-
-    fn set(end: *mut End) {
+    /// Makes it the calling thread's; `false` where there is no memory for that.
+    fn keep(&self) -> bool {
         // SAFETY: the key is this file's own, for values of this type.
-        unsafe { libc::pthread_setspecific(End::key(), end.cast()) };
+        unsafe { libc::pthread_setspecific(Own::key(), std::ptr::from_ref(self).cast()) == 0 }
     }
 }
 
-extern "C" fn last(end: *mut c_void) {
-    let end = end.cast::<End>();
+extern "C" fn last(own: *mut c_void) {
+    // SAFETY: what `keep` put there; `Thread` has it until this thread is joined.
+    let own = unsafe { &*own.cast_const().cast::<Own>() };
     let is_over = guard(true, || {
-        // SAFETY: what `keep` put there, this thread's own.
-        let rounds = unsafe { &mut (*end).rounds };
-        *rounds -= 1;
-        if *rounds > 0 {
-            End::set(end);
-        }
-        *rounds <= 0
+        // In the last round too: what else is destroyed in it may ask for the task.
+        own.keep();
+        // SAFETY: has no preconditions.
+        let rounds = unsafe { libc::sysconf(libc::_SC_THREAD_DESTRUCTOR_ITERATIONS) };
+        own.rounds.fetch_add(1, Ordering::Relaxed) + 1 >= rounds
     });
     if is_over {
         // Whatever happened: somebody waits for this. A lock and a wake-up do not panic.
-        // SAFETY: as above; nobody calls with it again.
-        unsafe { Box::from_raw(end) }.task.end();
+        own.task.end();
     }
 }

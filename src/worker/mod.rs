@@ -22,19 +22,19 @@ use crate::httpd::request::{ConnectionThread, Request, Ticket};
 use crate::httpd::signals::Quiet;
 use crate::httpd::stack::Stack;
 use crate::httpd::status::Status;
-use crate::httpd::thread::{Task, Thread, name_this};
+use crate::httpd::thread::{Task, Thread, name_this, with_task};
 use crate::httpd::{boundary, php, thread_stack_size};
 use crate::lsm::{self, EnterError, Target};
 use crossing::{Crossing, no_part};
 use link::{Answer, Link, News, Order, Question};
 use resident::Tenure;
-use std::cell::{Cell, RefCell};
+use spare::Busy;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 #[cfg(not(feature = "faults"))]
 use std::sync;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A thread for requests, as it and its supervisors have it.
@@ -44,6 +44,8 @@ struct Worker {
     stays: Option<Duration>,
     /// The context that it has entered, for good.
     place: OnceLock<Target>,
+    /// What it serves; its thread's alone.
+    job: Mutex<Option<Arc<Job>>>,
 }
 
 /// A worker that has no request, for whoever has one.
@@ -58,6 +60,19 @@ struct Ready {
 }
 
 impl Ready {
+    /// Starts a worker's thread, on the stack of the one that has ended if there is one.
+    ///
+    /// # Errors
+    /// No thread, or no stack for one, can be made.
+    fn start(worker: Arc<Worker>, ended: Option<Thread>, quiet: &Quiet) -> io::Result<Ready> {
+        let stack = match ended {
+            Some(thread) => thread.join(),
+            None => Stack::new(thread_stack_size())?,
+        };
+        let thread = Thread::start(worker.clone(), stack, quiet)?;
+        Ok(Ready { worker, thread, tenure: None, counted: None })
+    }
+
     /// Has the worker end; its thread is to be joined.
     fn dismiss(self) -> Thread {
         self.worker.link.order(Order::Dismiss);
@@ -82,22 +97,14 @@ pub struct Job {
     origin: Option<Arc<Job>>,
 }
 
-thread_local! {
-    static IN_WORKER: Cell<bool> = const { Cell::new(false) };
-    static JOB: RefCell<Option<Arc<Job>>> = const { RefCell::new(None) };
-}
-
-/// The job of this thread; `None` on a thread that is no worker, or no more.
+/// The job of this thread; `None` on a thread that is no worker, or has none.
 fn current() -> Option<Arc<Job>> {
-    if !IN_WORKER.get() {
-        return None;
-    }
-    JOB.try_with(|job| job.borrow().clone()).ok().flatten()
+    with_task(|worker: &Worker| worker.job().clone()).flatten()
 }
 
 /// Whether this thread is a worker.
 pub fn is_worker() -> bool {
-    IN_WORKER.get()
+    with_task(|_: &Worker| ()).is_some()
 }
 
 /// Whether this thread is a worker in the context of `target`, and so the right place for it.
@@ -149,9 +156,10 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
     let thread_before = request.connection_thread();
     let status = request.lend(|ticket| -> io::Result<Status> {
         let quiet = Quiet::new();
-        let ready = resident::take(request, target, &quiet).unwrap_or_else(|| spare::take(&quiet))?;
+        let ready = resident::take(request, target, &quiet).transpose()?.or_else(spare::take);
+        let worker = ready.as_ref().map_or_else(|| Worker::new(None), |ready| Arc::clone(&ready.worker));
         let job = Arc::new(Job {
-            worker: Arc::clone(&ready.worker),
+            worker: Arc::clone(&worker),
             ticket,
             target: Arc::clone(target),
             status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
@@ -160,8 +168,13 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
             home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
-        let _active = counters::worker(Kind::Active, target.text());
-        ready.worker.link.order(Order::Serve(Arc::clone(&job)));
+        let _active = (counters::worker(Kind::Active, target.text()), Busy::new());
+        worker.link.order(Order::Serve(Arc::clone(&job)));
+        let ready = match ready {
+            Some(ready) => ready,
+            // It finds its order, and need not wait for it. Where it cannot be, the order is given up.
+            None => Ready::start(worker, spare::take_ended(), &quiet).inspect_err(|_| job.worker.end())?,
+        };
         // One that waits for an answer gets it in there.
         let news = loop {
             match job.attend(&quiet) {
@@ -298,19 +311,17 @@ fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
 }
 
 impl Worker {
-    /// Starts a worker, on the stack of the first that has ended if there is one. It stays for so long where it has nothing to
-    /// do; `None`: it serves one request.
-    ///
-    /// # Errors
-    /// No thread, or no stack for one, can be made.
-    fn start(stays: Option<Duration>, ended: Option<Thread>, quiet: &Quiet) -> io::Result<Ready> {
-        let stack = match ended {
-            Some(thread) => thread.join(),
-            None => Stack::new(thread_stack_size())?,
-        };
-        let worker = Arc::new(Worker { link: Link::new(), stays, place: OnceLock::new() });
-        let thread = Thread::start(Arc::clone(&worker), stack, quiet)?;
-        Ok(Ready { worker, thread, tenure: None, counted: None })
+    /// One that stays for so long where it has nothing to do; `None`: it serves one request. It has no thread yet.
+    fn new(stays: Option<Duration>) -> Arc<Worker> {
+        Arc::new(Worker { link: Link::new(), stays, place: OnceLock::new(), job: Mutex::new(None) })
+    }
+
+    fn job(&self) -> MutexGuard<'_, Option<Arc<Job>>> {
+        self.job.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_job(&self) -> Option<Arc<Job>> {
+        self.job().take()
     }
 
     /// Confines the thread, once.
@@ -328,12 +339,8 @@ impl Worker {
 }
 
 impl Task for Worker {
-    fn adopt(self: Arc<Self>) {
-        IN_WORKER.set(true);
-    }
-
     fn wait(&self) -> bool {
-        if let Some(served) = JOB.take() {
+        if let Some(served) = self.take_job() {
             if self.stays.is_none() || self.place.get().is_none() {
                 return false;
             }
@@ -348,7 +355,7 @@ impl Task for Worker {
         };
         match order {
             Some(Order::Serve(job)) => {
-                JOB.set(Some(job));
+                *self.job() = Some(job);
                 true
             }
             Some(Order::Dismiss) | None => false,
@@ -368,6 +375,8 @@ impl Task for Worker {
     }
 
     fn end(&self) {
+        // One whose handler ended its thread is still there.
+        drop(self.take_job());
         self.link.end();
     }
 }

@@ -106,7 +106,7 @@ fn make(stay: Stay, tenure: Tenure, quiet: &Quiet) -> io::Result<Ready> {
         std::mem::take(&mut pool.ended)
     };
     loop {
-        match Worker::start(Some(stay.idle), ended.pop(), quiet) {
+        match Ready::start(Worker::new(Some(stay.idle)), ended.pop(), quiet) {
             Ok(ready) => return Ok(Ready { tenure: Some(tenure), ..ready }),
             Err(error) => {
                 let mut pool = pool();

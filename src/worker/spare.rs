@@ -1,5 +1,8 @@
-//! One-time workers, made before they are needed: each thread that serves connections has one in reserve, parked, made
-//! when its last response was on its way. Each serves one request; its stack is used again.
+//! One-time workers made before they are needed: a thread that serves connections has one in reserve, parked, made when its
+//! last response was on its way and the child had nothing else to do. Each serves one request; its stack is used again.
+//!
+//! A spare saves its request the time that making a thread takes, and costs the processor a wait and a wake-up more. Where
+//! requests are being served, the next one's thread is made with it.
 
 use super::{Ready, Worker, is_worker};
 use crate::counters::{self, Kind};
@@ -7,17 +10,18 @@ use crate::httpd::is_threaded;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
 use std::cell::RefCell;
-use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a thread has in reserve.
 #[derive(Default)]
 struct Reserve {
     spare: Option<Ready>,
-    /// Threads at their end, of the present request.
+    /// Threads at their end, the first to end first.
     ended: Vec<Thread>,
-    /// One of the request before.
-    before: Option<Thread>,
 }
+
+/// How many are kept for their stacks: the last of them may not have ended when the next request comes.
+const KEPT: usize = 2;
 
 thread_local! {
     static RESERVE: RefCell<Reserve> = RefCell::default();
@@ -27,21 +31,40 @@ impl Drop for Reserve {
     fn drop(&mut self) {
         if !is_threaded() {
             // The process ends, perhaps from within a signal's handler: no time to wait.
-            std::mem::forget((self.spare.take(), std::mem::take(&mut self.ended), self.before.take()));
+            std::mem::forget((self.spare.take(), std::mem::take(&mut self.ended)));
         }
         self.ended.extend(self.spare.take().map(Ready::dismiss));
     }
 }
 
-/// A worker for one request: the thread's spare, or else a new one.
-///
-/// # Errors
-/// No thread, or no stack for one, can be made.
-pub fn take(quiet: &Quiet) -> io::Result<Ready> {
-    RESERVE.with_borrow_mut(|reserve| match reserve.spare.take() {
-        Some(spare) => Ok(Ready { counted: None, ..spare }),
-        None => Worker::start(None, reserve.ended.pop(), quiet),
-    })
+/// How many requests workers of this child have.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// A request that a worker has, as long as this value is there.
+pub struct Busy(());
+
+impl Busy {
+    /// One more.
+    pub fn new() -> Busy {
+        BUSY.fetch_add(1, Ordering::Relaxed);
+        Busy(())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The thread's spare, for one request; `None` where it has none.
+pub fn take() -> Option<Ready> {
+    RESERVE.with_borrow_mut(|reserve| reserve.spare.take()).map(|spare| Ready { counted: None, ..spare })
+}
+
+/// A thread whose stack is free for another, once it is joined.
+pub fn take_ended() -> Option<Thread> {
+    RESERVE.with_borrow_mut(|reserve| (!reserve.ended.is_empty()).then(|| reserve.ended.remove(0)))
 }
 
 /// Takes back the thread of a worker that has served.
@@ -49,23 +72,25 @@ pub fn put_back(thread: Thread) {
     RESERVE.with_borrow_mut(|reserve| reserve.ended.push(thread));
 }
 
-/// Makes a spare for a thread that has used its own.
+/// Makes a spare for a thread that has none, where this is the time for it.
 pub fn make() {
     // What a worker makes would be in its context.
     if is_worker() {
         return;
     }
     RESERVE.with_borrow_mut(|reserve| {
-        let Some(latest) = reserve.ended.pop() else { return };
-        if reserve.spare.is_none() {
-            // That of the request before has ended long ago, and need not be waited for. Without a spare, the next request
-            // makes its own, or says why it cannot.
-            let spare = Worker::start(None, reserve.before.take(), &Quiet::new()).ok();
-            let counted = |spare| Ready { counted: Some(counters::worker(Kind::Spare, c"")), ..spare };
-            reserve.spare = spare.map(counted);
-        }
         // Those of nested requests are not kept.
-        reserve.ended.clear();
-        reserve.before = Some(latest);
+        let excess = reserve.ended.len().saturating_sub(KEPT);
+        reserve.ended.drain(..excess);
+        let is_used = !reserve.ended.is_empty() && reserve.spare.is_none();
+        if !is_used || BUSY.load(Ordering::Relaxed) > 0 {
+            return;
+        }
+        // The one before the last has ended long ago, and need not be waited for. Without a spare, the next request
+        // makes its worker, or says why it cannot.
+        let ended = (reserve.ended.len() == KEPT).then(|| reserve.ended.remove(0));
+        let spare = Ready::start(Worker::new(None), ended, &Quiet::new()).ok();
+        let counted = |spare| Ready { counted: Some(counters::worker(Kind::Spare, c"")), ..spare };
+        reserve.spare = spare.map(counted);
     });
 }

@@ -8,28 +8,27 @@
 
 mod crossing;
 mod link;
+mod ready;
 mod resident;
 mod spare;
 
 pub use spare::make as make_spare;
 
-use crate::counters::{self, Counted, Kind};
+use crate::counters::{self, Kind};
 #[cfg(feature = "faults")]
 use crate::httpd::faults::sync;
 use crate::httpd::filter::{self, Call};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::{ConnectionThread, Request, Ticket};
 use crate::httpd::signals::Quiet;
-use crate::httpd::stack::Stack;
 use crate::httpd::status::Status;
-use crate::httpd::thread::{Task, Thread, name_this, with_task};
-use crate::httpd::{boundary, php, thread_stack_size};
+use crate::httpd::thread::{Task, name_this, with_task};
+use crate::httpd::{boundary, php};
 use crate::lsm::{self, EnterError, Target};
 use crossing::{Crossing, no_part};
 use link::{Answer, Link, News, Order, Question};
-use resident::Tenure;
+use ready::Ready;
 use spare::Busy;
-use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 #[cfg(not(feature = "faults"))]
 use std::sync;
@@ -46,38 +45,6 @@ struct Worker {
     place: OnceLock<Target>,
     /// What it serves; its thread's alone.
     job: Mutex<Option<Arc<Job>>>,
-}
-
-/// A worker that has no request, for whoever has one.
-struct Ready {
-    worker: Arc<Worker>,
-    thread: Thread,
-    /// For a resident one.
-    tenure: Option<Tenure>,
-    /// It is counted while it waits.
-    #[expect(dead_code, reason = "its drop is what it does")]
-    counted: Option<Counted>,
-}
-
-impl Ready {
-    /// Starts a worker's thread, on the stack of the one that has ended if there is one.
-    ///
-    /// # Errors
-    /// No thread, or no stack for one, can be made.
-    fn start(worker: Arc<Worker>, ended: Option<Thread>, quiet: &Quiet) -> io::Result<Ready> {
-        let stack = match ended {
-            Some(thread) => thread.join(),
-            None => Stack::new(thread_stack_size())?,
-        };
-        let thread = Thread::start(worker.clone(), stack, quiet)?;
-        Ok(Ready { worker, thread, tenure: None, counted: None })
-    }
-
-    /// Has the worker end; its thread is to be joined.
-    fn dismiss(self) -> Thread {
-        self.worker.link.order(Order::Dismiss);
-        self.thread
-    }
 }
 
 /// A request on its way through a worker.
@@ -154,7 +121,7 @@ fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Stat
 fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) -> Status {
     filter::cross(request, || Crossing { origin: origin.clone() });
     let thread_before = request.connection_thread();
-    let status = request.lend(|ticket| -> io::Result<Status> {
+    let status = request.lend(|ticket| -> std::io::Result<Status> {
         let quiet = Quiet::new();
         let ready = resident::take(request, target, &quiet).transpose()?.or_else(spare::take);
         let worker = ready.as_ref().map_or_else(|| Worker::new(None), |ready| Arc::clone(&ready.worker));

@@ -2,8 +2,9 @@
 //! context only, one after the other, until it has been idle for long, has served many, or its thread is wanted for
 //! another context. None ever changes context.
 
+use super::Worker;
 use super::link::News;
-use super::{Ready, Worker};
+use super::ready::Ready;
 use crate::config::{Section, Stay};
 use crate::counters::{self, Kind};
 use crate::httpd::request::Request;

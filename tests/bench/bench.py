@@ -10,6 +10,7 @@ PLACE names the figures (native, vm, icount); SIZE is full, short, quick or smok
 import contextlib
 import dataclasses
 import json
+import os
 import resource
 import shutil
 import signal
@@ -113,6 +114,11 @@ def counts(notes, place, size):
         switches = (httpd.usage.ru_nvcsw + httpd.usage.ru_nivcsw) / seen["requests"]
         notes.add("memory", subject=subject.name, switches=switches, **memory)
 
+        # One request at a time: those that serve have a spare each, made when there was nothing else to do.
+        with Httpd(place, subject, "event", number) as httpd:
+            drive(dataclasses.replace(work, connections=1), httpd.address, SIZES[size][1])
+            notes.add("rest", subject=subject.name, **figures.memory(httpd))
+
         say(f"system calls: {subject.name}")
         # With event, each request may come by another thread, and costs now more, now fewer.
         with Httpd(place, subject, "worker", number) as httpd:
@@ -154,11 +160,12 @@ def main():
     with output.open("a") as file:
         notes = Notes(name, file)
         version = subprocess.run([HTTPD, "-v"], capture_output=True, text=True).stdout.split("\n")[0]
-        notes.add("run", size=size, httpd=version)
-        samples(notes, place, plan(name, size), "count" if name == "icount" else size)
+        notes.add("run", size=size, httpd=version, processors=os.cpu_count())
+        times = "count" if name == "icount" else size
+        samples(notes, place, plan(name, size), times)
         if name != "icount":
             counts(notes, place, size)
-            limits(notes, place, size)
+        limits(notes, place, times)
 
 
 BEGIN = time.monotonic()

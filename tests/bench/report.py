@@ -61,25 +61,32 @@ def less(one, other):
 
 def targets(figures, place):
     """Rows of issue 5's table: what, the figure, its bound, and whether that is the least or the most."""
-    static, lua = ("static 1 KB", 64), ("Lua page", 64)
-    least = 0.75 if place == "vm" else 0.72
+    connections = 8 if place == "icount" else 64
+    static, lua = ("static 1 KB", connections), ("Lua page", connections)
+    least = 0.72 if place == "native" else 0.75
 
     def added(subject):
         ours, theirs = (figures.median(*static, each, "cpu_us") for each in (subject, "none"))
-        return over(less(ours, theirs), figures.limit(subject))
+        return over(less(ours, theirs), figures.limit(subject, connections))
+
+    def at_limit(subject):
+        """The rate against none's where each request cost all processors no more than that and a turn of the limit's."""
+        rate, turn = figures.median(*static, "none", "rps"), figures.limit(subject, connections)
+        return None if None in (rate, turn) else 1 / (1 + rate * turn / 1e6 / figures.of["run"][0]["processors"])
 
     def calls(subject):
         return less(figures.single("calls", subject, "total", of="way"), figures.single("calls", "none", "total", of="way"))
 
-    spares = less(figures.single("memory", "one-time", "threads"), figures.single("memory", "no rules", "threads"))
-    grown = less(
-        figures.single("memory", "one-time", "anonymous_kib"), figures.single("memory", "no rules", "anonymous_kib")
+    spares, grown = (
+        less(figures.single("rest", "one-time", figure), figures.single("rest", "no rules", figure))
+        for figure in ("threads", "anonymous_kib")
     )
+
     def overload(subject):
         rates = [figures.median("static 1 KB", n, subject, "rps") for n in (1, 8, 64, 640)]
         return None if None in rates else over(rates[-1], max(rates))
 
-    return [
+    counted = [
         ("no rules, 1 KB static, against none", figures.ratio(*static, "no rules"), 0.99, "least"),
         ("`one-time`, 1 KB static, against none", figures.ratio(*static, "one-time"), least, "least"),
         ("`one-time`, Lua page, against none", figures.ratio(*lua, "one-time"), 0.82, "least"),
@@ -87,6 +94,12 @@ def targets(figures, place):
         ("`resident`, 1 KB static, against none", figures.ratio(*static, "resident"), 0.90, "least"),
         ("CPU added by `one-time`, against the limit", added("one-time"), 1.3, "most"),
         ("CPU added by `resident`, against its limit", added("resident"), 1.5, "most"),
+        ("1 KB static, against none, if no more were added than the limit of `one-time`", at_limit("one-time"), None, "least"),
+        ("the same with that of `resident`", at_limit("resident"), None, "least"),
+    ]
+    if place == "icount":
+        return counted
+    return counted + [
         ("map of a million users, against one line", over(
             figures.median("map of 1,000,000", 64, "one-time", "rps"), figures.median("map of 1", 64, "one-time", "rps")
         ), 0.98, "least"),
@@ -132,8 +145,11 @@ def other_rows(figures):
             f"| {line['subject']} | {line['rss_kib']:,} | {line['anonymous_kib']:,} | {line['threads']} "
             f"| {number(line['switches'], 1)} | {' | '.join(calls)} |"
         )
-    yield ""
-    yield "| limit, CPU µs a turn | 1 client | 8 | 64 |"
+
+
+def limit_rows(figures, place):
+    """What the limit's turns cost."""
+    yield f"| limit, {'1,000 instructions' if place == 'icount' else 'CPU µs'} a turn | 1 client | 8 | 64 |"
     yield "|---|---|---|---|"
     for mode in ("one-time", "resident"):
         yield f"| {mode} | " + " | ".join(number(figures.limit(mode, n), 1) for n in (1, 8, 64)) + " |"
@@ -173,7 +189,9 @@ def main():
         text += [*work_rows(figures, place), ""]
         faults += [f"{place}: errors: {line}" for line in ours if line.get("errors")]
         if place != "icount":
-            text += [*other_rows(figures), "", *target_rows(figures, place), ""]
+            text += [*other_rows(figures), ""]
+        text += [*limit_rows(figures, place), "", *target_rows(figures, place), ""]
+        if place != "icount":
             if len({key[1] for key in figures.samples if key[0] == "static 1 KB"}) > 1:
                 faults += [f"{place}: {what}: not measured" for what, value, *_ in targets(figures, place) if value is None]
                 (folder / f"{place}.svg").write_text(plot(figures, title))

@@ -1,0 +1,44 @@
+//! A worker that has a thread and no request: what spares are, and resident workers that wait.
+
+use super::Worker;
+use super::link::Order;
+use super::resident::Tenure;
+use crate::counters::Counted;
+use crate::httpd::signals::Quiet;
+use crate::httpd::stack::Stack;
+use crate::httpd::thread::Thread;
+use crate::httpd::thread_stack_size;
+use std::io;
+use std::sync::Arc;
+
+/// A worker that has no request, for whoever has one.
+pub struct Ready {
+    pub worker: Arc<Worker>,
+    pub thread: Thread,
+    /// For a resident one.
+    pub tenure: Option<Tenure>,
+    /// It is counted while it waits.
+    #[expect(dead_code, reason = "its drop is what it does")]
+    pub counted: Option<Counted>,
+}
+
+impl Ready {
+    /// Starts a worker's thread, on the stack of the one that has ended if there is one.
+    ///
+    /// # Errors
+    /// No thread, or no stack for one, can be made.
+    pub fn start(worker: Arc<Worker>, ended: Option<Thread>, quiet: &Quiet) -> io::Result<Ready> {
+        let stack = match ended {
+            Some(thread) => thread.join(),
+            None => Stack::new(thread_stack_size())?,
+        };
+        let thread = Thread::start(worker.clone(), stack, quiet)?;
+        Ok(Ready { worker, thread, tenure: None, counted: None })
+    }
+
+    /// Has the worker end; its thread is to be joined.
+    pub fn dismiss(self) -> Thread {
+        self.worker.link.order(Order::Dismiss);
+        self.thread
+    }
+}

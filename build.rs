@@ -65,6 +65,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_pool_cleanup_null",
     "apr_pool_cleanup_register",
     "apr_pool_create_ex",
+    "apr_pool_destroy",
     "apr_pool_userdata_get",
     "apr_pool_userdata_set",
     "apr_pool_userdata_setn",

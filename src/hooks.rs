@@ -5,10 +5,12 @@ use crate::config::{Section, Settings};
 use crate::httpd::dbd::{self, OpenHook};
 use crate::httpd::directive::Keeper;
 use crate::httpd::ending;
+use crate::httpd::filter;
 use crate::httpd::hook::{
     ChildEndHook, ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook,
 };
 use crate::httpd::log::{self, Level};
+use crate::httpd::lua;
 use crate::httpd::pool::Pool;
 use crate::httpd::proxy::BackEnd;
 use crate::httpd::request::Request;
@@ -117,8 +119,14 @@ fn serve_from_now(
 ) -> Result<(), Faults> {
     counters::open(server)
         .map_err(|error| vec![format!("SEL0001: there is no memory for the status page: {error}")])?;
+    if !lua::bind_servers(server, configuration, Section::confines) {
+        return Err(vec![UNBOUND.to_owned()]);
+    }
     start::publish(settings, configuration)
 }
+
+const UNBOUND: &str =
+    "SEL0001: this mod_lua is unknown: its interpreters would be closed outside of their contexts";
 
 /// When a child has ended.
 pub struct ChildEnd;
@@ -292,6 +300,10 @@ pub fn serve(
 }
 
 fn refuse(request: Request<'_>, status: Status, why: &str) -> Status {
+    // Nothing of it runs, its filters neither. (A part's has what tells its end from the page's.)
+    if request.main().is_none() {
+        filter::close(request, || ());
+    }
     log::request(request, Level::Error, why);
     counters::refused(why);
     status
@@ -315,5 +327,8 @@ fn rewritten(request: Request<'_>) -> Option<CString> {
 }
 
 fn runs_elsewhere(request: Request<'_>) -> Option<&'static str> {
+    if !lua::bind(request) {
+        return Some(UNBOUND);
+    }
     decide::rules(request).and_then(|(_, started)| elsewhere::why(request, started))
 }

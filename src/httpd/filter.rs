@@ -79,6 +79,48 @@ pub fn cross<C: Carrier>(request: Request<'_>, carrier: impl Fn() -> C) {
     }
 }
 
+/// Does something when the request's handler has run: nothing is sent or read by it, and afterwards the request's own filters
+/// are in its chains no more. Whatever comes of the request then, they are not to run where it comes to be.
+pub fn close<T>(request: Request<'_>, body: impl FnOnce() -> T) -> T {
+    let r = request.as_ptr();
+    // SAFETY: the request is live and this thread's. httpd itself goes on with the protocol's filters where it drops those of a
+    // request (`ap_send_error_response`); of a subrequest, its parent's are left, and the crossing to them.
+    let (output, input) = unsafe {
+        if request.main().is_none() {
+            ((*r).proto_output_filters, (*r).proto_input_filters)
+        } else {
+            (others((*r).output_filters, r), others((*r).input_filters, r))
+        }
+    };
+    // SAFETY: as above. Without filters, nothing is passed on (`ap_pass_brigade`).
+    unsafe {
+        (*r).output_filters = std::ptr::null_mut();
+        (*r).input_filters = std::ptr::null_mut();
+    }
+    let result = body();
+    // SAFETY: as above.
+    unsafe {
+        (*r).output_filters = output;
+        (*r).input_filters = input;
+    }
+    result
+}
+
+/// The part of a chain that is not this request's.
+///
+/// # Safety
+///
+/// The chain is a live one.
+unsafe fn others(mut chain: *mut ffi::ap_filter_t, r: *mut ffi::request_rec) -> *mut ffi::ap_filter_t {
+    // SAFETY: a chain ends in null, and its filters live as long as their requests or the connection.
+    unsafe {
+        while !chain.is_null() && (*chain).r == r {
+            chain = (*chain).next;
+        }
+    }
+    chain
+}
+
 /// Inserts a filter behind the last of the chain that is the request's own.
 ///
 /// It is not registered by name, so that no configuration can ask for it.

@@ -14,6 +14,7 @@ pub mod filter;
 pub mod hook;
 pub mod htaccess;
 pub mod log;
+pub mod lua;
 pub mod module;
 pub mod php;
 pub mod pool;

@@ -335,15 +335,39 @@ impl<'r> Request<'r> {
         before
     }
 
-    /// This thread as APR knows threads, with a pool of its own that lives as long as the request.
-    pub fn adopt_thread(self) -> ConnectionThread {
+    /// This thread as APR knows threads, with a pool of its own.
+    pub fn adopt_thread(self) -> AdoptedThread {
         let mut thread = std::ptr::null_mut();
         let pool = self.pool().child();
         // SAFETY: has no preconditions.
         let id = pool.put::<ffi::apr_os_thread_t>(unsafe { libc::pthread_self() } as _);
         // SAFETY: the pool is this request's own; the id, which APR keeps the address of and only reads, is in it.
         unsafe { ffi::apr_os_thread_put(&mut thread, std::ptr::from_ref(id).cast_mut(), pool.as_ptr()) };
-        ConnectionThread(thread)
+        AdoptedThread { thread: ConnectionThread(thread), pool: pool.as_ptr() }
+    }
+}
+
+/// A thread as APR knows threads. What handlers keep with it (`LuaScope thread`) goes with this value, in place: to be dropped on
+/// that thread, before the request it was made for is gone.
+pub struct AdoptedThread {
+    thread: ConnectionThread,
+    pool: *mut ffi::apr_pool_t,
+}
+
+// SAFETY: only a worker that has its request uses it; what comes to drop it elsewhere waits for the worker's end.
+unsafe impl Send for AdoptedThread {}
+
+impl AdoptedThread {
+    /// As a connection holds it.
+    pub fn name(&self) -> ConnectionThread {
+        self.thread
+    }
+}
+
+impl Drop for AdoptedThread {
+    fn drop(&mut self) {
+        // SAFETY: made by `adopt_thread`, within the pool of a request that is still there.
+        unsafe { ffi::apr_pool_destroy(self.pool) };
     }
 }
 

@@ -94,11 +94,13 @@ pub fn for_each_server<C: Configuration>(main: Server<'_>, mut body: impl FnMut(
 
 /// A server's own configuration, once it has started.
 pub fn server_section<C: Configuration>(server: Server<'_>) -> &C {
+    // SAFETY: the server lives as long as the configuration.
+    section_of(unsafe { &*server.as_ptr() })
+}
+
+pub(super) fn section_of<C: Configuration>(server: &ffi::server_rec) -> &C {
     // SAFETY: as above; after the start, nobody writes to it.
-    unsafe {
-        let slot = (*server.as_ptr()).lookup_defaults;
-        &*ffi::ap_get_module_config(slot, crate::httpd::module::record()).cast::<C>()
-    }
+    unsafe { &*ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module::record()).cast::<C>() }
 }
 
 fn title_of_server(server: &ffi::server_rec) -> String {

@@ -26,7 +26,7 @@ pub trait Task: Any + Send + Sync {
 
 /// What `body` makes of the calling thread's task; `None` on a thread that has no such task.
 pub fn with_task<T: Task, R>(body: impl FnOnce(&T) -> R) -> Option<R> {
-    // SAFETY: the key is this file's own, for values of this type.
+    // SAFETY: the key is this file's own, for values of this type, of which each is there as long as its thread.
     let own = unsafe { libc::pthread_getspecific(Own::key()).cast::<Own>().as_ref() }?;
     let task: &dyn Any = &*own.task;
     task.downcast_ref().map(body)

@@ -19,7 +19,7 @@ use crate::counters::{self, Kind};
 use crate::httpd::faults::sync;
 use crate::httpd::filter::{self, Call};
 use crate::httpd::log::{self, Level};
-use crate::httpd::request::{ConnectionThread, Request, Ticket};
+use crate::httpd::request::{AdoptedThread, ConnectionThread, Request, Ticket};
 use crate::httpd::signals::Quiet;
 use crate::httpd::status::Status;
 use crate::httpd::thread::{Task, name_this, with_task};
@@ -56,6 +56,8 @@ pub struct Job {
     status: AtomicI32,
     /// Whether the worker has given the request back, and may have another.
     is_over: AtomicBool,
+    /// The worker's thread, as httpd knows it while it has the request.
+    adopted: Mutex<Option<AdoptedThread>>,
     /// When it was given to the worker.
     given: Instant,
     /// The thread that the connection runs on, where workers are started and nested requests decided.
@@ -131,6 +133,7 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
             target: Arc::clone(target),
             status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
             is_over: AtomicBool::new(false),
+            adopted: Mutex::new(None),
             given: Instant::now(),
             home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
@@ -267,14 +270,21 @@ fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
             // The worker's would give the server its interpreters (`LuaScope thread`).
             let thread_before = request.set_connection_thread(origin.home);
             php::measure_connection_thread();
-            let status = request.run_handler();
-            if status == Status::OK || status == Status::DONE {
-                request.finalize();
-            }
+            let status = run_to_end(request);
             request.set_connection_thread(thread_before);
             request_status(request, status)
         },
     )
+}
+
+/// Runs the handler, and has the request's own filters see the response's end here.
+fn run_to_end(request: Request<'_>) -> Status {
+    let status = request.run_handler();
+    // The end of a part is sent whatever its handler answers (`ap_run_sub_req`).
+    if status == Status::OK || status == Status::DONE || request.main().is_some() {
+        request.finalize();
+    }
+    status
 }
 
 impl Worker {
@@ -332,23 +342,29 @@ impl Task for Worker {
     fn run(&self) {
         let Some(ticket) = current().filter(Job::begin).map(|job| job.ticket) else { return };
         let request = ticket.redeem();
-        let status = request.run_handler();
-        if status == Status::OK || status == Status::DONE {
-            request.finalize();
-        }
+        let status = run_to_end(request);
         if let Some(job) = current() {
             job.status.store(status.0, Ordering::Release);
+            job.close();
         }
     }
 
     fn end(&self) {
         // One whose handler ended its thread is still there.
-        drop(self.take_job());
+        self.take_job().inspect(Job::close);
         self.link.end();
     }
 }
 
 impl Job {
+    /// Closes what the handler has left, here and not where the request goes on.
+    fn close(self: &Arc<Job>) {
+        let adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if adopted.is_some() {
+            filter::close(self.ticket.redeem(), || drop(adopted));
+        }
+    }
+
     /// Confines the thread; `false` where that failed, and nothing may run.
     fn begin(self: &Arc<Job>) -> bool {
         boundary::guard(false, || {
@@ -361,7 +377,9 @@ impl Job {
                 return false;
             }
             counters::entered(self.given);
-            request.set_connection_thread(request.adopt_thread());
+            let adopted = request.adopt_thread();
+            request.set_connection_thread(adopted.name());
+            *self.adopted.lock().unwrap_or_else(PoisonError::into_inner) = Some(adopted);
             php::measure_worker();
             true
         })

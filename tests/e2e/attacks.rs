@@ -2,6 +2,7 @@
 //!
 //! The same attempts are made where no rules stand, and succeed there: what refuses them is the policy.
 
+mod afterwards;
 mod calls;
 mod labels;
 mod php;

@@ -335,6 +335,14 @@ impl<'r> Request<'r> {
         before
     }
 
+    /// Does something while the connection says that it runs on this thread.
+    pub fn on_thread<T>(self, thread: ConnectionThread, body: impl FnOnce() -> T) -> T {
+        let before = self.set_connection_thread(thread);
+        let result = body();
+        self.set_connection_thread(before);
+        result
+    }
+
     /// This thread as APR knows threads, with a pool of its own.
     pub fn adopt_thread(self) -> AdoptedThread {
         let mut thread = std::ptr::null_mut();

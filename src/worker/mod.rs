@@ -221,15 +221,14 @@ impl Job {
         ask: impl FnOnce(Request<'r>) -> Status,
     ) -> Status {
         // What a provider keeps with the thread (mod_lua), the worker must not share.
-        let thread_before = request.set_connection_thread(self.home);
-        let status = boundary::guard(Status::INTERNAL_SERVER_ERROR, || quiet.lifted(|| ask(request)));
-        request.set_connection_thread(thread_before);
-        status
+        request.on_thread(self.home, || {
+            boundary::guard(Status::INTERNAL_SERVER_ERROR, || quiet.lifted(|| ask(request)))
+        })
     }
 
     fn take_on(&self, call: Call, quiet: &Quiet) -> i32 {
         let carry = || match &self.origin {
-            None => call.run(),
+            None => self.ticket.redeem().on_thread(self.home, || call.run()),
             Some(origin) => origin.call(call),
         };
         boundary::guard(filter::FAILED, || quiet.lifted(carry))
@@ -252,7 +251,13 @@ impl Job {
         let quiet = Quiet::new();
         let answer = self.worker.link.ask(question, |call| {
             php::measure_worker();
-            quiet.lifted(|| call.run())
+            let adopted = self.adopted().as_ref().map(AdoptedThread::name);
+            let run = || match adopted {
+                // What its filters keep with a thread is not to go with the part's.
+                Some(thread) => self.ticket.redeem().on_thread(thread, || call.run()),
+                None => call.run(),
+            };
+            quiet.lifted(run)
         });
         // Another worker may have run PHP since.
         php::measure_worker();
@@ -359,10 +364,14 @@ impl Task for Worker {
 impl Job {
     /// Closes what the handler has left, here and not where the request goes on.
     fn close(self: &Arc<Job>) {
-        let adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let adopted = self.adopted().take();
         if adopted.is_some() {
             filter::close(self.ticket.redeem(), || drop(adopted));
         }
+    }
+
+    fn adopted(&self) -> MutexGuard<'_, Option<AdoptedThread>> {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Confines the thread; `false` where that failed, and nothing may run.
@@ -379,7 +388,7 @@ impl Job {
             counters::entered(self.given);
             let adopted = request.adopt_thread();
             request.set_connection_thread(adopted.name());
-            *self.adopted.lock().unwrap_or_else(PoisonError::into_inner) = Some(adopted);
+            *self.adopted() = Some(adopted);
             php::measure_worker();
             true
         })

@@ -1,7 +1,7 @@
 //! mod_php on prefork, as the distribution ships it and with its own php.ini: scripts, sessions and uploads.
 
 use crate::support::distribution::php_module;
-use crate::support::pages::PRINT_CONTEXT;
+use crate::support::pages::{PRINT_CONTEXT, forget_marks, marks};
 use crate::support::{Httpd, Mpm, Reply, Site, outcome, run, wait_for};
 use std::fs;
 use std::time::Duration;
@@ -139,4 +139,42 @@ fn an_upload_lands_where_the_type_may_write_with_its_users_category() {
     // bar may write into the folder, and not over foo's file.
     assert!(!post("bar").body.contains("stored"));
     httpd.audit.denial(&[&format!("scontext={BAR} "), "name=\"photo.txt\""]);
+}
+
+#[test]
+fn what_a_script_leaves_for_its_end_runs_in_its_context() {
+    let site = site("php-end");
+    let page = r#"<?php
+function mark($what) {
+    file_put_contents("@MARKS@/$what", shell_exec(<<<'END'
+@PRINT@
+END));
+}
+class Kept {
+    function __destruct() { mark('destructor'); }
+}
+$kept = new Kept;
+register_shutdown_function(function () { mark('shutdown'); });
+ob_start(function ($text) { mark('output'); return $text; });
+session_set_save_handler(
+    fn() => true, fn() => true, fn() => '', function () { mark('session'); return true; }, fn() => true, fn() => 0
+);
+session_start();
+$_SESSION['kept'] = 1;
+echo 'served';
+if ($_SERVER['QUERY_STRING'] == 'broken') nobody_has_this();
+if ($_SERVER['QUERY_STRING'] == 'exit') exit;
+"#;
+    let marks_at = site.root().join("marks").display().to_string();
+    site.file("end.php", &page.replace("@MARKS@", &marks_at).replace("@PRINT@", PRINT_CONTEXT))
+        .writable("marks", "s0:c0");
+    let httpd = start(&site);
+    for (path, status) in [("end.php", 200), ("end.php?exit", 200), ("end.php?broken", 500)] {
+        assert_eq!(httpd.get(&format!("/private/{path}"), Some("foo")).status, status, "{path}");
+        let marks = marks(&site);
+        let expected =
+            ["destructor", "output", "session", "shutdown"].map(|name| (name.to_owned(), FOO.to_owned()));
+        assert_eq!(marks, expected, "{path}");
+        forget_marks(&site);
+    }
 }

@@ -1,8 +1,7 @@
 //! What a page leaves to be run when its handler has ended: finalizers of its objects, and filters.
 
-use crate::support::pages::PRINT_CONTEXT;
+use crate::support::pages::{PRINT_CONTEXT, forget_marks, marks};
 use crate::support::{Httpd, Mpm, Site};
-use std::fs;
 
 const OWN: &str = "system_u:system_r:user_webapp_t:s0:c0\n";
 
@@ -14,22 +13,6 @@ fn mark(site: &Site) -> String {
          local file = io.open({marks:?} .. name, 'a')\n  file:write(pipe:read('*a'), '\\n')\n  file:close()\n  \
          pipe:close()\nend\n"
     )
-}
-
-/// The marks there are: names, and where each was made, a line for each time.
-fn marks(site: &Site) -> Vec<(String, String)> {
-    let files = fs::read_dir(site.root().join("marks")).unwrap().map(Result::unwrap);
-    let mut marks: Vec<_> = files
-        .map(|file| (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap()))
-        .collect();
-    marks.sort();
-    marks
-}
-
-fn forget(site: &Site) {
-    for (name, _) in marks(site) {
-        fs::remove_file(site.root().join("marks").join(name)).unwrap();
-    }
 }
 
 const SCOPES: &[&str] = &["none", "once", "request", "conn", "thread", "server"];
@@ -111,7 +94,7 @@ end
                 "{mpm:?}: {name}: {places}"
             );
         }
-        forget(&site);
+        forget_marks(&site);
     }
 }
 
@@ -175,6 +158,6 @@ AliasMatch ^/\\w+/(.*) @ROOT@/$1
         for (name, places) in marks {
             assert!(places.split_inclusive('\n').all(|place| place == OWN), "{mpm:?}: {name}: {places}");
         }
-        forget(&site);
+        forget_marks(&site);
     }
 }

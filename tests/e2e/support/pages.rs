@@ -1,6 +1,7 @@
 //! Pages and scripts that tell where they run.
 
 use super::Site;
+use std::fs;
 
 /// Prints the kernel's word on the context of whoever runs it: the label of a socket it makes (`SO_PEERSEC`). A
 /// confined process may open nothing under `/proc`, not even its own `attr/current`.
@@ -70,4 +71,21 @@ pub fn leave_marks(site: &Site) {
     let marks = site.root().join("marks");
     let at = |text: &str| text.replace("@MARKS@", marks.to_str().unwrap());
     site.file("mark.lua", &at(MARK_LUA)).script("mark.cgi", &at(MARK_CGI)).writable("marks", "s0");
+}
+
+/// What is in the files below `marks`, by their names.
+pub fn marks(site: &Site) -> Vec<(String, String)> {
+    let files = fs::read_dir(site.root().join("marks")).unwrap().map(Result::unwrap);
+    let mut marks: Vec<_> = files
+        .map(|file| (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap()))
+        .collect();
+    marks.sort();
+    marks
+}
+
+/// Removes all marks.
+pub fn forget_marks(site: &Site) {
+    for (name, _) in marks(site) {
+        fs::remove_file(site.root().join("marks").join(name)).unwrap();
+    }
 }

@@ -4,6 +4,7 @@
 use crate::aims::{Written, resolve};
 use crate::attested::Attested;
 use crate::httpd::directive::{Configuration, Keeper};
+use crate::httpd::lua::Binding;
 use crate::httpd::pool::Pool;
 use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
@@ -144,6 +145,8 @@ pub struct Settings {
     pub maps: OnceCell<Maps>,
     /// Whether the kernel enforces, at any time; set as above, if the kernel tells.
     pub live_state: OnceLock<LiveState>,
+    /// What keeps mod_lua's interpreters of mapped requests with their workers; set as above.
+    pub lua: OnceLock<Binding>,
 }
 
 /// How long resident workers stay.

@@ -10,7 +10,7 @@ use crate::httpd::hook::{
     ChildEndHook, ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook,
 };
 use crate::httpd::log::{self, Level};
-use crate::httpd::lua;
+use crate::httpd::lua::Binding;
 use crate::httpd::pool::Pool;
 use crate::httpd::proxy::BackEnd;
 use crate::httpd::request::Request;
@@ -119,9 +119,9 @@ fn serve_from_now(
 ) -> Result<(), Faults> {
     counters::open(server)
         .map_err(|error| vec![format!("SEL0001: there is no memory for the status page: {error}")])?;
-    if !lua::bind_servers(server, configuration, Section::confines) {
-        return Err(vec![UNBOUND.to_owned()]);
-    }
+    let binding =
+        Binding::new(server, configuration, Section::confines).ok_or_else(|| vec![UNBOUND.to_owned()])?;
+    let _ = settings.lua.set(binding);
     start::publish(settings, configuration)
 }
 
@@ -327,8 +327,10 @@ fn rewritten(request: Request<'_>) -> Option<CString> {
 }
 
 fn runs_elsewhere(request: Request<'_>) -> Option<&'static str> {
-    if !lua::bind(request) {
+    let (section, started) = decide::rules(request)?;
+    let binding = section.settings.and_then(|settings| settings.lua.get());
+    if !binding.is_some_and(|binding| binding.bind(request)) {
         return Some(UNBOUND);
     }
-    decide::rules(request).and_then(|(_, started)| elsewhere::why(request, started))
+    elsewhere::why(request, started)
 }

@@ -13,7 +13,6 @@ use crate::httpd::scopes;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::ptr::{NonNull, null, null_mut};
-use std::sync::OnceLock;
 
 type Create = unsafe extern "C" fn(*mut ffi::apr_pool_t, *mut c_char) -> *mut c_void;
 type Merge = unsafe extern "C" fn(*mut ffi::apr_pool_t, *mut c_void, *mut c_void) -> *mut c_void;
@@ -34,38 +33,72 @@ struct Lua {
     scope: Set,
 }
 
-// SAFETY: the record of a module, and functions, which stay where they are in a process that serves.
-unsafe impl Send for Lua {}
-// SAFETY: as above; nobody writes to it.
-unsafe impl Sync for Lua {}
-
-/// Has all requests to servers whose own configuration `is_mapped` begin so; `false` where that cannot be.
-pub fn bind_servers<C: Configuration>(
-    main: Server<'_>,
-    configuration: Pool<'_>,
-    is_mapped: fn(&C) -> bool,
-) -> bool {
-    let Some(lua) = Lua::find() else { return true };
-    let Some(lua) = lua else { return false };
-    // SAFETY: the servers' own configurations, which nobody reads yet, and which live as long as the pool.
-    main.all().all(|server| unsafe {
-        !is_mapped(scopes::section_of(&*server)) || lua.bind((*server).lookup_defaults, configuration)
-    })
+/// What requests are bound by.
+#[derive(Default)]
+pub struct Binding {
+    lua: Option<Lua>,
+    /// Each server's own configuration of mod_lua's, and what stands for it where rules do: most requests have one of these.
+    servers: Vec<(*mut c_void, *mut c_void)>,
 }
 
-/// Has the interpreters of requests at this place be their threads', for all that come from the same one of a client's;
-/// `false` where that cannot be.
-pub fn bind(request: Request<'_>) -> bool {
-    static FOUND: OnceLock<Option<Option<Lua>>> = OnceLock::new();
-    let Some(lua) = FOUND.get_or_init(Lua::find) else { return true };
-    let Some(lua) = lua else { return false };
-    let r = request.as_ptr();
-    // SAFETY: a live request has a server and a configuration. One that is not the server's was merged for the request, or for
-    // one that it comes from, whose pool lives longer (`server/request.c`): nobody else reads it.
-    unsafe {
-        // `bind_servers` has seen to the server's, where rules stand in it.
-        (*r).per_dir_config == (*(*r).server).lookup_defaults
-            || lua.bind((*r).per_dir_config, request.first().pool())
+// SAFETY: the record of a module, functions and configurations, which stay where they are while the server's configuration does.
+unsafe impl Send for Binding {}
+// SAFETY: as above; nobody writes to them.
+unsafe impl Sync for Binding {}
+
+impl Binding {
+    /// Made when the configuration has been read, in whose pool it is kept. Servers whose own configuration `is_mapped` have it
+    /// from the beginning. `None`: mod_lua is another than is known here.
+    pub fn new<C: Configuration>(
+        main: Server<'_>,
+        configuration: Pool<'_>,
+        is_mapped: fn(&C) -> bool,
+    ) -> Option<Binding> {
+        let Some(lua) = Lua::find() else { return Some(Binding::default()) };
+        let lua = lua?;
+        let mut servers = Vec::new();
+        for server in main.all() {
+            // SAFETY: a server of the list, and its configuration, which nobody reads yet.
+            unsafe {
+                let vector = (*server).lookup_defaults;
+                let before = ffi::ap_get_module_config(vector, lua.module.as_ptr());
+                if before.is_null() {
+                    continue;
+                }
+                let bound = lua.bound(before, configuration)?;
+                servers.push((before, bound));
+                if is_mapped(scopes::section_of(&*server)) {
+                    ffi::ap_set_module_config(vector, lua.module.as_ptr(), bound);
+                }
+            }
+        }
+        Some(Binding { lua: Some(lua), servers })
+    }
+
+    /// Has the interpreters of requests at this place be their threads', for all that come from the same one of a client's;
+    /// `false` where that cannot be.
+    pub fn bind(&self, request: Request<'_>) -> bool {
+        let Some(lua) = &self.lua else { return true };
+        let r = request.as_ptr();
+        // SAFETY: a live request has a server and a configuration. One that is not the server's was merged for the request, or for
+        // one that it comes from, whose pool lives longer (`server/request.c`): nobody else reads it.
+        unsafe {
+            let vector = (*r).per_dir_config;
+            // `new` has seen to the server's, where rules stand in it.
+            if vector == (*(*r).server).lookup_defaults {
+                return true;
+            }
+            let before = ffi::ap_get_module_config(vector, lua.module.as_ptr());
+            if before.is_null() || self.servers.iter().any(|(_, bound)| *bound == before) {
+                return true;
+            }
+            let known = self.servers.iter().find(|(own, _)| *own == before).map(|(_, bound)| *bound);
+            let Some(bound) = known.or_else(|| lua.bound(before, request.first().pool())) else {
+                return false;
+            };
+            ffi::ap_set_module_config(vector, lua.module.as_ptr(), bound);
+            true
+        }
     }
 }
 
@@ -84,29 +117,22 @@ impl Lua {
         })())
     }
 
-    /// `LuaScope thread` in a configuration; `false` where mod_lua does not know that.
+    /// A copy of a configuration, with `LuaScope thread`; `None` where mod_lua does not know that.
     ///
     /// # Safety
     ///
-    /// It is a live one, which nobody else reads meanwhile, and does not outlive the pool.
-    unsafe fn bind(&self, configuration: *mut ffi::ap_conf_vector_t, pool: Pool<'_>) -> bool {
+    /// It is mod_lua's, and lives as long as the pool.
+    unsafe fn bound(&self, configuration: *mut c_void, pool: Pool<'_>) -> Option<*mut c_void> {
         // SAFETY: the caller's word. mod_lua's functions are given what httpd gives them: a pool, and what they have made. What
-        // is merged with one in which nothing stands is a copy, which this request may have changed.
+        // is merged over one in which nothing stands is a copy.
         unsafe {
-            let before = ffi::ap_get_module_config(configuration, self.module.as_ptr());
-            if before.is_null() {
-                return true;
-            }
             let unset = (self.create)(pool.as_ptr(), null_mut());
-            let copy = (self.merge)(pool.as_ptr(), unset, before);
+            let copy = (self.merge)(pool.as_ptr(), unset, configuration);
             let mut parameters = MaybeUninit::<ffi::cmd_parms>::zeroed().assume_init();
             parameters.pool = pool.as_ptr();
             parameters.temp_pool = pool.as_ptr();
             let error = (self.scope)(&mut parameters, copy, c"thread".as_ptr(), null(), null());
-            if error.is_null() {
-                ffi::ap_set_module_config(configuration, self.module.as_ptr(), copy);
-            }
-            error.is_null()
+            error.is_null().then_some(copy)
         }
     }
 }

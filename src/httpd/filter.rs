@@ -89,7 +89,7 @@ pub fn close<T>(request: Request<'_>, body: impl FnOnce() -> T) -> T {
         if request.main().is_none() {
             ((*r).proto_output_filters, (*r).proto_input_filters)
         } else {
-            (others((*r).output_filters, r), others((*r).input_filters, r))
+            (*others(request, &raw mut (*r).output_filters), *others(request, &raw mut (*r).input_filters))
         }
     };
     // SAFETY: as above. Without filters, nothing is passed on (`ap_pass_brigade`).
@@ -106,19 +106,19 @@ pub fn close<T>(request: Request<'_>, body: impl FnOnce() -> T) -> T {
     result
 }
 
-/// The part of a chain that is not this request's.
+/// Where the part of a chain begins that is not the request's own.
 ///
 /// # Safety
 ///
-/// The chain is a live one.
-unsafe fn others(mut chain: *mut ffi::ap_filter_t, r: *mut ffi::request_rec) -> *mut ffi::ap_filter_t {
+/// `link` is where a live chain of the request begins.
+unsafe fn others(request: Request<'_>, mut link: *mut *mut ffi::ap_filter_t) -> *mut *mut ffi::ap_filter_t {
     // SAFETY: a chain ends in null, and its filters live as long as their requests or the connection.
     unsafe {
-        while !chain.is_null() && (*chain).r == r {
-            chain = (*chain).next;
+        while !(*link).is_null() && (**link).r == request.as_ptr() {
+            link = &raw mut (**link).next;
         }
     }
-    chain
+    link
 }
 
 /// Inserts a filter behind the last of the chain that is the request's own.
@@ -130,15 +130,13 @@ unsafe fn others(mut chain: *mut ffi::ap_filter_t, r: *mut ffi::request_rec) -> 
 /// `link` is where a live chain of the request begins.
 unsafe fn insert<C: Carrier>(
     request: Request<'_>,
-    mut link: *mut *mut ffi::ap_filter_t,
+    link: *mut *mut ffi::ap_filter_t,
     func: ffi::ap_filter_func,
     carrier: C,
 ) {
     // SAFETY: a chain ends in null, and its filters live as long as their requests or the connection.
     unsafe {
-        while !(*link).is_null() && (**link).r == request.as_ptr() {
-            link = &raw mut (**link).next;
-        }
+        let link = others(request, link);
         let Some(next) = (*link).as_ref() else { return };
         let pool = request.pool();
         // All-zero is what `register_filter` starts from (`server/util_filter.c`).

@@ -273,10 +273,10 @@ fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
         || {
             filter::cross(request, || Crossing { origin: Some(Arc::clone(origin)) });
             // The worker's would give the server its interpreters (`LuaScope thread`).
-            let thread_before = request.set_connection_thread(origin.home);
-            php::measure_connection_thread();
-            let status = run_to_end(request);
-            request.set_connection_thread(thread_before);
+            let status = request.on_thread(origin.home, || {
+                php::measure_connection_thread();
+                run_to_end(request)
+            });
             request_status(request, status)
         },
     )
@@ -356,14 +356,14 @@ impl Task for Worker {
 
     fn end(&self) {
         // One whose handler ended its thread is still there.
-        self.take_job().inspect(Job::close);
+        self.take_job().inspect(|job| job.close());
         self.link.end();
     }
 }
 
 impl Job {
     /// Closes what the handler has left, here and not where the request goes on.
-    fn close(self: &Arc<Job>) {
+    fn close(&self) {
         let adopted = self.adopted().take();
         if adopted.is_some() {
             filter::close(self.ticket.redeem(), || drop(adopted));

@@ -9,21 +9,24 @@ use crate::httpd::status::Status;
 use crate::lsm::{self, Prepared, Target};
 use crate::policy::{self, Asker, Context, Decision, Peer, Range, Rule as Source, Why};
 use crate::tag;
+use std::cell::OnceCell;
 use std::ffi::{CStr, c_void};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// What is kept with a request from its fixups on.
 struct Record<'r> {
     /// Who asks.
     attested: Attested<'r>,
     /// What the rules say.
-    decided: OnceLock<Decided<'r>>,
+    decided: OnceCell<Decided<'r>>,
 }
 
 struct Decided<'r> {
     /// Of which place.
     place: *const c_void,
     decision: Decision<Target>,
+    /// The context's text, in the request's pool: what reads the environment last may do so when the decision is gone.
+    context: Option<&'r CStr>,
     /// The rule that it comes from (`SELINUX_RULE`).
     rule: &'r CStr,
     tag: &'r CStr,
@@ -45,8 +48,19 @@ pub fn attest(request: Request<'_>) {
     // Without rules too where variables count: a request started from here may come to rules.
     if section.confines() || started.reads_environment {
         let attested = Attested::of(request, started.reads_environment, attested);
-        request.keep_record(Record { attested, decided: OnceLock::new() });
+        request.keep_record(Record { attested, decided: OnceCell::new() });
     }
+}
+
+/// The tag of the client's request that this one is, or comes from; made when it is first asked for.
+pub fn tag(request: Request<'_>) -> &CStr {
+    known_tag(request).unwrap_or_else(|| tag::of(request))
+}
+
+/// The same; `None` where none has been made.
+fn known_tag(request: Request<'_>) -> Option<&CStr> {
+    let decided = request.first().record::<Record<'_>>().and_then(|record| record.decided.get());
+    decided.map(|decided| decided.tag).or_else(|| tag::known(request))
 }
 
 /// Whether a rule of the request's place has a provider of httpd's asked.
@@ -70,8 +84,16 @@ pub fn decide(request: Request<'_>) -> Status {
     }
     // A second decision on the same record cannot be: httpd runs the fixups of a request once.
     let decided = record.decided.get_or_init(|| {
-        let (place, tag) = (request.place(), tag::of(request));
-        Decided { place, decision, rule, tag }
+        let context = match &decision {
+            Decision::Enter(target) => Some(request.pool().copy(target.text())),
+            Decision::Keep | Decision::Refuse(_) => None,
+        };
+        let tag = match request.previous().or(request.main()) {
+            // Those that come of it find it here.
+            None => known_tag(request).unwrap_or_else(|| tag::make(request)),
+            Some(_) => tag(request),
+        };
+        Decided { place: request.place(), decision, context, rule, tag }
     });
     set_variables(request);
     if log::wants_debug(request) {
@@ -83,7 +105,7 @@ pub fn decide(request: Request<'_>) -> Status {
 /// A request where no rules stand, started from one that has a tag.
 fn tag_nested(request: Request<'_>) -> Status {
     if request.previous().or(request.main()).is_some()
-        && let Some(tag) = tag::known(request)
+        && let Some(tag) = known_tag(request)
     {
         request.environment().set(c"SELINUX_TAG", tag);
     }
@@ -99,10 +121,10 @@ pub fn set_variables(request: Request<'_>) {
             continue;
         };
         let environment = request.environment();
-        match &decided.decision {
-            Decision::Enter(target) => request.set_env(c"SELINUX_CONTEXT", target.text()),
+        match decided.context {
+            Some(context) => environment.set(c"SELINUX_CONTEXT", context),
             // A subrequest begins with its parent's.
-            Decision::Keep | Decision::Refuse(_) => environment.unset(c"SELINUX_CONTEXT"),
+            None => environment.unset(c"SELINUX_CONTEXT"),
         }
         environment.set(c"SELINUX_RULE", decided.rule);
         environment.set(c"SELINUX_TAG", decided.tag);

@@ -15,13 +15,18 @@ const KEY: &CStr = c"mod_selinux tag";
 
 type Text = [u8; 14];
 
-/// The tag of the client's request that this one is, or comes from; made when it is first asked for.
+/// A new one, as long as this request.
+pub fn make(request: Request<'_>) -> &CStr {
+    text(request.pool().put(policy::tag(next())))
+}
+
+/// The one noted with the client's request that this one is, or comes from; made and noted when it is first asked for.
 pub fn of(request: Request<'_>) -> &CStr {
     let pool = request.first().pool();
     text(pool.one(KEY, || pool.put(policy::tag(next()))))
 }
 
-/// The same; `None` where none has been made.
+/// The same; `None` where none has been noted.
 pub fn known(request: Request<'_>) -> Option<&CStr> {
     request.first().pool().find::<Text>(KEY).map(text)
 }

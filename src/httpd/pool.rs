@@ -110,6 +110,12 @@ impl<'p> Pool<'p> {
         }
     }
 
+    /// A copy of a C string.
+    pub fn copy(self, text: &CStr) -> &'p CStr {
+        // SAFETY: as above, without a NUL inside.
+        unsafe { CStr::from_ptr(ffi::apr_pstrmemdup(self.as_ptr(), text.as_ptr(), text.count_bytes() as _)) }
+    }
+
     /// `text`, a colon, and a number.
     pub fn numbered(self, text: &CStr, number: usize) -> &'p CStr {
         // SAFETY: format and arguments agree; APR's answer is a C string in the pool.

@@ -126,15 +126,9 @@ impl<'r> Request<'r> {
         result
     }
 
-    /// Sets a variable of the request's environment.
-    pub fn set_env(self, name: &CStr, value: &CStr) {
-        // SAFETY: the table is live; it copies both.
-        unsafe { ffi::apr_table_set(self.get().subprocess_env, name.as_ptr(), value.as_ptr()) }
-    }
-
     /// Sets a header of the response that goes out with errors too.
     pub fn set_error_header(self, name: &CStr, value: &CStr) {
-        // SAFETY: as above.
+        // SAFETY: the table is live; it copies both.
         unsafe { ffi::apr_table_set(self.get().err_headers_out, name.as_ptr(), value.as_ptr()) }
     }
 

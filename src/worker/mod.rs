@@ -378,7 +378,7 @@ impl Job {
     fn begin(self: &Arc<Job>) -> bool {
         boundary::guard(false, || {
             let request = self.ticket.redeem();
-            name_this(crate::tag::of(request));
+            name_this(crate::decide::tag(request));
             if let Err(error) = self.worker.enter(&self.target) {
                 let why = format!("SEL0101: refused: {} cannot be entered: {error}", self.target);
                 log::request(request, Level::Error, &why);

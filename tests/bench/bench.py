@@ -4,7 +4,7 @@
     bench.py PLACE SIZE FILES OUTPUT
 
 PLACE names the figures (native, vm, icount); SIZE is full, short, quick or smoke; FILES is the folder with the module
-(mod_selinux.so), limit and the compiled maps; OUTPUT is the file that figures are added to.
+(mod_selinux.so), mod_bare.so, limit and the compiled maps; OUTPUT is the file that figures are added to.
 """
 
 import contextlib
@@ -30,15 +30,17 @@ SIZES = {"count": (3, 1), "full": (15, 1), "short": (5, 2), "quick": (3, 1), "sm
 def plan(place, size):
     """What is asked, in order, and of which subjects: `None` is all."""
     static, lua = Work("static 1 KB", "/1k.html"), Work("Lua page", "/page.lua")
+    httpds = {"none", "no rules", "one-time", "resident", "other"}
     if place == "icount":
-        return [(dataclasses.replace(work, connections=8), None) for work in (static, lua)]
+        return [(dataclasses.replace(work, connections=8), whose) for work, whose in ((static, None), (lua, httpds))]
     # The smoke test is to be over soon.
+    is_smoke = size == "smoke"
     few = {"none", "one-time"}
-    rest = few if size == "smoke" else None
+    rest = few if is_smoke else httpds
     works = [(dataclasses.replace(static, connections=n), None) for n in (1, 8, 64)]
-    works += [(dataclasses.replace(static, connections=640, longer=1 if rest else 3), None)]
-    works += [(dataclasses.replace(lua, connections=n), None) for n in ((64,) if rest else (1, 8, 64))]
-    works += [(Work("static 100 KB", "/100k.html", n), rest) for n in ((64,) if rest else (8, 64))]
+    works += [(dataclasses.replace(static, connections=640, longer=1 if is_smoke else 3), httpds)]
+    works += [(dataclasses.replace(lua, connections=n), httpds) for n in ((64,) if is_smoke else (1, 8, 64))]
+    works += [(Work("static 100 KB", "/100k.html", n), rest) for n in ((64,) if is_smoke else (8, 64))]
     works += [(Work("CGI", "/script.cgi", 8), rest)]
     works += [(Work("HTTP/2, 1 KB", "/1k.html", 100, http2=True), rest)]
     works += [(Work("1,000 idle, 1 KB", "/1k.html", 8, idle=1000), rest)]
@@ -107,6 +109,8 @@ def counts(notes, place, size):
     work = Work("static 1 KB", "/1k.html")
     requests = {"smoke": 50, "quick": 100}.get(size, 300)
     for number, subject in enumerate(subjects(place), 1):
+        if subject.is_limit:
+            continue
         say(f"memory and context switches: {subject.name}")
         with Httpd(place, subject, "event", number) as httpd:
             seen = drive(work, httpd.address, SIZES[size][1])

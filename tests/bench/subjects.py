@@ -34,12 +34,14 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Subject:
-    """One httpd: `load` and `rules` are lines of configuration; `covers` says whether rules cover its requests."""
+    """One httpd: `load` and `rules` are lines of configuration; `covers` says whether rules cover its requests, `is_limit`
+    that it has threads and nothing else of what it takes to confine."""
 
     name: str
     load: str = ""
     rules: str = ""
     covers: bool = False
+    is_limit: bool = False
 
 
 def subjects(place):
@@ -52,6 +54,10 @@ def subjects(place):
         Subject("one-time", load, rule, True),
         Subject("resident", load, f"{rule}\nSELinuxWorker resident", True),
     ]
+    enters = f"BareContext system_u:system_r:{SPEC}:c1" if place.confined else ""
+    for mode in ("one-time", "resident"):
+        load = f"LoadModule bare_module {place.bare}\nBareThreads {mode}\n{enters}"
+        found.append(Subject(f"bare {mode}", load, is_limit=True))
     if place.other.exists():
         symbol = (place.files / "other.symbol").read_text().strip()
         found.append(Subject("other", f"LoadModule {symbol} {place.other}", (place.files / "other.conf").read_text()))
@@ -64,7 +70,6 @@ class Place:
     def __init__(self, files):
         self.confined = Path("/sys/fs/selinux/enforce").exists()
         self.files = self.maps = files
-        self.module, self.other = files / "mod_selinux.so", files / "other.so"
         if self.confined:
             self.root, self.etc = Path("/var/www/bench"), Path("/etc/apache2/bench")
             self.run, self.log = Path("/run/httpd-bench"), Path("/var/log/apache2")
@@ -86,12 +91,13 @@ class Place:
             # Where httpd_t may read them.
             for file in [*files.glob("*.so"), *files.glob("*.fst")]:
                 shutil.copy(file, self.etc)
-            self.maps, self.module, self.other = self.etc, self.etc / "mod_selinux.so", self.etc / "other.so"
+            self.maps = self.etc
             subprocess.run(["restorecon", "-RF", self.root, self.etc, self.log], check=True)
             for file in self.etc.glob("*.so"):
                 subprocess.run(["chcon", "-t", "httpd_modules_t", file], check=True)
             subprocess.run(["chcon", "-t", "httpd_var_run_t", self.run], check=True)
             subprocess.run(["chcon", "-t", "httpd_sys_script_exec_t", self.root / "script.cgi"], check=True)
+        self.module, self.bare, self.other = (self.maps / f"{name}.so" for name in ("mod_selinux", "mod_bare", "other"))
 
     def configuration(self, subject, mpm, address, maps):
         """All that an httpd is told; with these maps."""

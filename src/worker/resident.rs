@@ -50,13 +50,12 @@ fn pool() -> MutexGuard<'static, Pool> {
 }
 
 impl Pool {
-    /// One that waits in this context, the longest: the last that was busy may still be on its way to sleep, on another
-    /// processor, which waking it would have to wait for. Those that may not go on end.
+    /// One that waits in this context, the last that was busy. Those that may not go on end.
     fn take(&mut self, target: &Target) -> Option<Ready> {
         while let Some(place) = self.idle.iter().position(Ready::is_over) {
             self.dismiss(place);
         }
-        let place = self.idle.iter().position(|ready| ready.worker.place.get() == Some(target))?;
+        let place = self.idle.iter().rposition(|ready| ready.worker.place.get() == Some(target))?;
         Some(Ready { counted: None, ..self.idle.remove(place) })
     }
 

@@ -1,7 +1,7 @@
 /* The limit, in an httpd: the least that a module can do which has requests served by other threads, to be measured beside
  * mod_selinux. It decides nothing, says nothing, and serves neither subrequests nor redirects elsewhere: of no use but here.
  *   BareThreads one-time   each request has a thread that is made for it, on a stack that is kept
- *   BareThreads resident   each has one that waits, the longest of those there are
+ *   BareThreads resident   each has one that waits, the last that was busy
  *   BareContext CONTEXT    which these threads enter (lsm_set_self_attr, Linux 6.8) */
 #include <httpd.h>
 #include <http_config.h>
@@ -32,7 +32,7 @@ static int stays;
 static const char *context;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct worker *first, **end = &first;
+static struct worker *idle;
 
 static __thread int is_worker;
 /* Two, by turns: one has ended long before its stack is wanted again. */
@@ -117,9 +117,9 @@ static int one_time(request_rec *r)
 static int resident(request_rec *r)
 {
     pthread_mutex_lock(&lock);
-    struct worker *worker = first;
-    if (worker && !(first = worker->next))
-        end = &first;
+    struct worker *worker = idle;
+    if (worker)
+        idle = worker->next;
     pthread_mutex_unlock(&lock);
     if (!worker)
         start(worker = new_worker());
@@ -128,9 +128,8 @@ static int resident(request_rec *r)
     take(&worker->done);
     int status = worker->status;
     pthread_mutex_lock(&lock);
-    worker->next = NULL;
-    *end = worker;
-    end = &worker->next;
+    worker->next = idle;
+    idle = worker;
     pthread_mutex_unlock(&lock);
     return status;
 }

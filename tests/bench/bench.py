@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import resource
 import shutil
 import signal
@@ -166,7 +165,7 @@ def main():
     with output.open("a") as file:
         notes = Notes(name, file)
         version = subprocess.run([HTTPD, "-v"], capture_output=True, text=True).stdout.split("\n")[0]
-        notes.add("run", size=size, httpd=version, processors=os.cpu_count())
+        notes.add("run", size=size, httpd=version)
         times = "count" if name == "icount" else size
         samples(notes, place, plan(name, size), times)
         if name != "icount":

@@ -6,20 +6,10 @@
  * limit MODE CLIENTS SECONDS [CONTEXT]: prints how many microseconds of processor time a turn took. With a context,
  * threads enter it as the module's do (lsm_set_self_attr, Linux 6.8): one-time ones each, resident ones once. */
 #define _GNU_SOURCE
-#include <linux/futex.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "hand_over.h"
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
-
-enum { STACK = 8 << 20, SET_SELF_ATTR = 460, CURRENT = 100, SELINUX = 101 };
 
 struct slot {
     atomic_int go, done, dismissed;
@@ -40,32 +30,6 @@ static void check(int failed, const char *what)
     }
 }
 
-static void set(atomic_int *word)
-{
-    atomic_store(word, 1);
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-/* Waits until it is set, and takes it back. */
-static void take(atomic_int *word)
-{
-    while (!atomic_exchange(word, 0))
-        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-}
-
-static void enter(void)
-{
-    struct {
-        uint64_t id, flags, length, text_length;
-        char text[256];
-    } record = {SELINUX, 0, sizeof record, 0, ""};
-    if (!context)
-        return;
-    snprintf(record.text, sizeof record.text, "%s", context);
-    record.text_length = strlen(record.text) + 1;
-    check(syscall(SET_SELF_ATTR, CURRENT, &record, sizeof record, 0) != 0, "lsm_set_self_attr");
-}
-
 static void *worker(void *argument)
 {
     struct slot *slot = argument;
@@ -74,7 +38,7 @@ static void *worker(void *argument)
         if (atomic_load(&slot->dismissed))
             return NULL;
         if (!entered)
-            enter();
+            check(enter(context), "lsm_set_self_attr");
         set(&slot->done);
         if (!resident)
             return NULL;
@@ -92,13 +56,8 @@ static void *client(void *unused)
     struct slot slots[2] = {0};
     int made = 0, now = 0;
     long count = 0;
-    for (int i = 0; i < 2; i++) {
-        void *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-        check(stack == MAP_FAILED, "mmap");
-        madvise(stack, STACK, MADV_NOHUGEPAGE);
-        pthread_attr_init(&slots[i].attr);
-        check(pthread_attr_setstack(&slots[i].attr, stack, STACK) != 0, "pthread_attr_setstack");
-    }
+    for (int i = 0; i < 2; i++)
+        check(with_stack(&slots[i].attr), "a stack");
     (void)unused;
     start(&slots[0]);
     for (; !atomic_load(&stop); count++) {

@@ -7,17 +7,9 @@
 #include <http_config.h>
 #include <http_protocol.h>
 #include <http_request.h>
-#include <apr_strings.h>
-#include <linux/futex.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "hand_over.h"
 
 module AP_MODULE_DECLARE_DATA bare_module;
-
-enum { STACK = 8 << 20, SET_SELF_ATTR = 460, CURRENT = 100, SELINUX = 101 };
 
 struct worker {
     struct worker *next;
@@ -39,37 +31,12 @@ static __thread int is_worker;
 static __thread struct worker *own[2];
 static __thread unsigned turn;
 
-static void set(atomic_int *word)
-{
-    atomic_store(word, 1);
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-static void take(atomic_int *word)
-{
-    while (!atomic_exchange(word, 0))
-        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-}
-
-static void enter(void)
-{
-    struct {
-        uint64_t id, flags, length, text_length;
-        char text[256];
-    } record = {SELINUX, 0, sizeof record, 0, ""};
-    if (!context)
-        return;
-    apr_cpystrn(record.text, context, sizeof record.text);
-    record.text_length = strlen(record.text) + 1;
-    if (syscall(SET_SELF_ATTR, CURRENT, &record, sizeof record, 0) != 0)
-        abort();
-}
-
 static void *work(void *argument)
 {
     struct worker *worker = argument;
     is_worker = 1;
-    enter();
+    if (enter(context))
+        abort();
     do {
         if (stays)
             take(&worker->go);
@@ -84,12 +51,8 @@ static void *work(void *argument)
 static struct worker *new_worker(void)
 {
     struct worker *worker = calloc(1, sizeof *worker);
-    void *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (!worker || stack == MAP_FAILED)
+    if (!worker || with_stack(&worker->attr))
         abort();
-    madvise(stack, STACK, MADV_NOHUGEPAGE);
-    pthread_attr_init(&worker->attr);
-    pthread_attr_setstack(&worker->attr, stack, STACK);
     return worker;
 }
 

@@ -19,3 +19,8 @@ _Static_assert(offsetof(apr_bucket, link) == 0, "a bucket does not begin with it
 
 /* The signals and the thread identity passed between APR and libc are the same objects. */
 _Static_assert(sizeof(apr_os_thread_t) == sizeof(pthread_t), "apr_os_thread_t is not a pthread_t");
+
+/* The lists of hooks: an element begins with the function, then has the module's name (as mod_info relies on). */
+_Static_assert(sizeof(ap_LINK_translate_name_t) == 5 * sizeof(void *), "a hook has fields mod_selinux does not know");
+_Static_assert(offsetof(ap_LINK_translate_name_t, pFunc) == 0, "a hook does not begin with its function");
+_Static_assert(offsetof(ap_LINK_translate_name_t, szName) == sizeof(void *), "a hook's module is elsewhere");

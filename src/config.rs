@@ -3,8 +3,8 @@
 
 use crate::aims::{Written, resolve};
 use crate::attested::Attested;
+use crate::httpd::bound::Binding;
 use crate::httpd::directive::{Configuration, Keeper};
-use crate::httpd::lua::Binding;
 use crate::httpd::pool::Pool;
 use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
@@ -131,6 +131,10 @@ pub struct Settings {
     pub worker: OnceLock<Option<Stay>>,
     /// `SELinuxRequired`.
     pub required: OnceLock<bool>,
+    /// `SELinuxInterpreters`.
+    pub interpreters: OnceLock<Interpreters>,
+    /// `SELinuxServerHandler`: the handlers that are served as the server, besides httpd's own.
+    pub server_handlers: Mutex<Vec<CString>>,
     /// The rules of all sections.
     pub rules: Mutex<Vec<Arc<Rule>>>,
     /// The files that rules read.
@@ -145,8 +149,8 @@ pub struct Settings {
     pub maps: OnceCell<Maps>,
     /// Whether the kernel enforces, at any time; set as above, if the kernel tells.
     pub live_state: OnceLock<LiveState>,
-    /// What keeps mod_lua's interpreters of mapped requests with their workers; set as above.
-    pub lua: OnceLock<Binding>,
+    /// What interpreters are told for mapped requests (`interop::BOUND`); set as above.
+    pub binding: OnceLock<Binding>,
 }
 
 /// How long resident workers stay.
@@ -164,17 +168,25 @@ impl Default for Stay {
     }
 }
 
+/// What becomes of pages of mapped requests that an interpreter in httpd would run, which all contexts share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Interpreters {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They run, where all of them trust each other.
+    Shared,
+}
+
 /// What the server's start found.
 #[derive(Debug)]
 pub struct Started {
     /// The context httpd runs in; `None` where SELinux is off and `SELinuxRequired` is too.
     pub server: Option<Context>,
-    /// Whether a rule reads the environment, or has a provider that may.
-    pub reads_environment: bool,
-    /// Whether CGI scripts would run in mod_cgid's daemon, which is not confined.
-    pub cgi_daemon: bool,
     /// The handlers by whose name mod_wsgi may run Python in httpd itself.
     pub python: Vec<CString>,
+    /// The handlers that `SELinuxServerHandler` names.
+    pub server_handlers: Vec<CString>,
     /// Whether contexts below httpd's range would not work (SEL0026).
     pub only_own_range: bool,
 }
@@ -199,6 +211,21 @@ impl Settings {
     pub fn confines(&self) -> bool {
         self.reads_peer.get().is_some()
             || !self.rules.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Whether interpreters that all contexts share run pages of mapped requests.
+    pub fn interpreters(&self) -> Interpreters {
+        self.interpreters.get().copied().unwrap_or_default()
+    }
+
+    /// Adds handlers that are served as the server.
+    pub fn add_server_handlers(&self, names: Vec<CString>) {
+        self.server_handlers.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+    }
+
+    /// The handlers that `SELinuxServerHandler` names.
+    pub fn server_handlers(&self) -> Vec<CString> {
+        self.server_handlers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds a rule.
@@ -325,7 +352,7 @@ impl Started {
     }
 
     fn try_variable(&self, name: &str, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
-        let value = facts.attested.environment.and_then(|environment| environment.get_str(name));
+        let value = facts.attested.input.environment.get_str(name);
         let Some(value) = value else { return Ok(None) };
         let bad = |error| Why::BadValue { variable: name.to_owned(), error };
         let spec = DomainSpec::parse(&value.to_string_lossy()).map_err(bad)?;
@@ -357,13 +384,11 @@ fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
 impl Granted {
     /// Whether the rule is for this request: asks the provider.
     fn applies(&self, facts: &Facts<'_>) -> Result<bool, Why> {
-        let Attested { user, environment } = facts.attested;
-        let answer =
-            environment.map(|environment| self.provider.check(facts.request, user.as_deref(), environment));
-        match answer {
-            Some(Answer::Granted) => Ok(!self.negated),
-            Some(Answer::Denied) => Ok(self.negated),
-            Some(Answer::Failed) | None => Err(Why::ProviderFailed(self.provider.to_string())),
+        let Attested { user, input, .. } = facts.attested;
+        match self.provider.check(facts.request, *user, input.environment) {
+            Answer::Granted => Ok(!self.negated),
+            Answer::Denied => Ok(self.negated),
+            Answer::Failed => Err(Why::ProviderFailed(self.provider.to_string())),
         }
     }
 }

@@ -1,36 +1,17 @@
 //! Deciding: gathers what a request brings, has its place's rules tried, and keeps what they say.
 
 use crate::attested::Attested;
-use crate::config::{Facts, Found, Rule, Section, Started};
-use crate::explain;
+use crate::config::{Facts, Found, Rule, Section, Settings, Started};
+use crate::httpd::cache;
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::lsm::{self, Prepared, Target};
-use crate::policy::{self, Asker, Context, Decision, Peer, Range, Rule as Source, Why};
-use crate::tag;
-use std::cell::OnceCell;
-use std::ffi::{CStr, c_void};
+use crate::policy::{self, Asker, Context, Decision, Peer, Range, Why};
+use crate::record::{self, Decided};
+use crate::{explain, interop, nested, tag};
+use std::ffi::CStr;
 use std::sync::Arc;
-
-/// What is kept with a request from its fixups on.
-struct Record<'r> {
-    /// Who asks.
-    attested: Attested<'r>,
-    /// What the rules say.
-    decided: OnceCell<Decided<'r>>,
-}
-
-struct Decided<'r> {
-    /// Of which place.
-    place: *const c_void,
-    decision: Decision<Target>,
-    /// The context's text, in the request's pool: what reads the environment last may do so when the decision is gone.
-    context: Option<&'r CStr>,
-    /// The rule that it comes from (`SELINUX_RULE`).
-    rule: &'r CStr,
-    tag: &'r CStr,
-}
 
 /// The rules of a request's place and what they need; `None` where nothing leads out of the server context.
 pub fn rules(request: Request<'_>) -> Option<(&Section, &'static Started)> {
@@ -41,14 +22,23 @@ pub fn rules(request: Request<'_>) -> Option<(&Section, &'static Started)> {
     Some((section, section.settings?.started.get()?))
 }
 
+/// The settings of a server where requests may be confined; `None` where none is.
+pub fn mapping(request: Request<'_>) -> Option<&'static Settings> {
+    let settings = request.configuration::<Section>().settings?;
+    settings.started.get()?.server.as_ref().map(|_| settings)
+}
+
 /// Keeps who asks, just after authorization.
 pub fn attest(request: Request<'_>) {
-    let section = request.configuration::<Section>();
-    let Some(started) = section.settings.and_then(|settings| settings.started.get()) else { return };
-    // Without rules too where variables count: a request started from here may come to rules.
-    if section.confines() || started.reads_environment {
-        let attested = Attested::of(request, started.reads_environment, attested);
-        request.keep_record(Record { attested, decided: OnceCell::new() });
+    if mapping(request).is_none() {
+        return;
+    }
+    let confines = request.configuration::<Section>().confines();
+    // mod_dir may yet take it to a place with rules, and a request that a confined one has started may start others.
+    if confines || record::of(request).is_some() || !request.leads_to_a_file() {
+        let attested = Attested::of(request);
+        nested::identify(request, &attested);
+        let _ = record::of_or_new(request).attested.set(attested);
     }
 }
 
@@ -59,28 +49,29 @@ pub fn tag(request: Request<'_>) -> &CStr {
 
 /// The same; `None` where none has been made.
 fn known_tag(request: Request<'_>) -> Option<&CStr> {
-    let decided = request.first().record::<Record<'_>>().and_then(|record| record.decided.get());
+    let decided = record::of(request.first()).and_then(|record| record.decided.get());
     decided.map(|decided| decided.tag).or_else(|| tag::known(request))
 }
 
-/// Whether a rule of the request's place has a provider of httpd's asked.
-pub fn asks_providers(request: Request<'_>) -> bool {
-    let section = request.configuration::<Section>();
-    section.rules.into_iter().flatten().any(|rule| matches!(rule.source, Source::Provider(_)))
-}
-
-fn attested(request: Request<'_>) -> Option<&Attested<'_>> {
-    request.record::<Record<'_>>().map(|record| &record.attested)
-}
-
-/// The last of the fixups, on the thread that is to look things up.
+/// The last of the fixups.
 pub fn decide(request: Request<'_>) -> Status {
-    let Some((section, started)) = rules(request) else { return tag_nested(request) };
-    let Some(record) = request.record::<Record<'_>>() else { return Status::DECLINED };
-    let (decision, rule) = resolve(request, section, started, &record.attested);
-    // Nor what the server context answers, where others get another: a cache asks nobody who they are.
+    let Some((section, started)) = rules(request) else {
+        nested::settle(request);
+        return tag_nested(request);
+    };
+    let Some(record) = record::of(request) else { return Status::DECLINED };
+    let Some(attested) = record.attested.get() else { return Status::DECLINED };
+    let is_servers_own = section.settings.is_some_and(|settings| interop::is_servers_own(request, settings));
+    let (decision, rule) = if is_servers_own {
+        (Decision::Keep, c"SELinuxServerHandler")
+    } else {
+        resolve(request, section, started, attested)
+    };
+    // Nor what the server context answers, where others get another: a cache asks nobody who they are. Nor a page of which
+    // this is a part.
     if !section.allow_caches.unwrap_or(false) {
-        request.forbid_caching();
+        cache::forbid(request);
+        std::iter::successors(request.parent(), |request| request.parent()).for_each(cache::stop);
     }
     // A second decision on the same record cannot be: httpd runs the fixups of a request once.
     let decided = record.decided.get_or_init(|| {
@@ -88,23 +79,24 @@ pub fn decide(request: Request<'_>) -> Status {
             Decision::Enter(target) => Some(request.pool().copy(target.text())),
             Decision::Keep | Decision::Refuse(_) => None,
         };
-        let tag = match request.previous().or(request.main()) {
+        let tag = match request.parent() {
             // Those that come of it find it here.
             None => known_tag(request).unwrap_or_else(|| tag::make(request)),
             Some(_) => tag(request),
         };
-        Decided { place: request.place(), decision, context, rule, tag }
+        Decided { place: request.place(), decision, context, rule, tag, is_servers_own }
     });
+    nested::settle(request);
     set_variables(request);
     if log::wants_debug(request) {
-        log::request(request, Level::Debug, &told(&record.attested, decided));
+        log::request(request, Level::Debug, &told(attested, decided));
     }
     Status::DECLINED
 }
 
 /// A request where no rules stand, started from one that has a tag.
 fn tag_nested(request: Request<'_>) -> Status {
-    if request.previous().or(request.main()).is_some()
+    if request.parent().is_some()
         && let Some(tag) = known_tag(request)
     {
         request.environment().set(c"SELINUX_TAG", tag);
@@ -117,9 +109,7 @@ fn tag_nested(request: Request<'_>) -> Status {
 /// Once more when a page has run: it may write its environment, and so say that it was another.
 pub fn set_variables(request: Request<'_>) {
     for request in std::iter::successors(Some(request), |request| request.next()) {
-        let Some(decided) = request.record::<Record<'_>>().and_then(|record| record.decided.get()) else {
-            continue;
-        };
+        let Some(decided) = record::of(request).and_then(|record| record.decided.get()) else { continue };
         let environment = request.environment();
         match decided.context {
             Some(context) => environment.set(c"SELINUX_CONTEXT", context),
@@ -129,7 +119,7 @@ pub fn set_variables(request: Request<'_>) {
         environment.set(c"SELINUX_RULE", decided.rule);
         environment.set(c"SELINUX_TAG", decided.tag);
         // It may be part of a page that no rule is for.
-        if let Some(parent) = request.previous().or(request.main()) {
+        if let Some(parent) = request.parent() {
             parent.first().environment().set(c"SELINUX_TAG", decided.tag);
         }
     }
@@ -160,7 +150,7 @@ fn with_facts<T>(
     attested: &Attested<'_>,
     body: impl FnOnce(&Facts<'_>) -> T,
 ) -> T {
-    let user = attested.user.as_deref().map(CStr::to_string_lossy);
+    let user = attested.user.map(CStr::to_string_lossy);
     body(&Facts {
         asker: Asker { user: user.as_deref(), groups: &[], address: request.address() },
         request,
@@ -205,8 +195,15 @@ pub fn explanation(request: Request<'_>) -> Option<String> {
     let address = request.address()?;
     section.explain?.iter().find(|network| network.contains(address))?;
     let started = section.settings?.started.get()?;
-    let nobody = Attested::nobody();
-    let attested = attested(request).unwrap_or(&nobody);
+    // Where no rules are, nothing has been kept.
+    let own;
+    let attested = match record::of(request).and_then(|record| record.attested.get()) {
+        Some(attested) => attested,
+        None => {
+            own = Attested::of(request);
+            &own
+        }
+    };
     Some(with_facts(request, section, attested, |facts| {
         let mut tried = Vec::new();
         let decision = resolve_by(section, started, facts, |_, outcome| {
@@ -228,7 +225,7 @@ fn peer_range(request: Request<'_>) -> Result<Range, String> {
 
 /// The line of the log that tells of a decision.
 fn told(attested: &Attested<'_>, decided: &Decided<'_>) -> String {
-    let user = attested.user.as_deref().map(|user| format!("user {:?}", user.to_string_lossy()));
+    let user = attested.user.map(|user| format!("user {:?}", user.to_string_lossy()));
     let what = match &decided.decision {
         Decision::Keep => "served in the server context".to_owned(),
         Decision::Enter(target) => format!("enters {target}"),
@@ -248,11 +245,14 @@ pub fn decision(request: Request<'_>) -> Result<&Decision<Target>, &'static str>
     if section.is_broken {
         return Err("SEL0001: refused: what is configured here could not be made out");
     }
+    let record = record::of(request);
+    if record.is_some_and(|record| record.is_lost.get()) {
+        return Err("SEL0001: refused: a phase of the request could not be run");
+    }
     if !section.confines() {
         return Ok(&Decision::Keep);
     }
-    let record = request.record::<Record<'_>>().and_then(|record| record.decided.get());
-    match record {
+    match record.and_then(|record| record.decided.get()) {
         Some(decided) if decided.place == request.place() => Ok(&decided.decision),
         Some(_) => Err("SEL0106: refused: the request came to another place after its context was decided"),
         None => Err("SEL0107: refused: the request came to its handler without a decision"),

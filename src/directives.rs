@@ -1,6 +1,6 @@
 //! The directives: each a row of the table, and a setter.
 
-use crate::config::{self, Granted, MapFile, Section, Settings, Slot, Stay};
+use crate::config::{self, Granted, Interpreters, MapFile, Section, Settings, Slot, Stay};
 use crate::httpd::directive::{
     Directive, Place, Row, Setter, Table, Words, WordsSetter, one_argument, words,
 };
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// All directives of the module.
-pub static TABLE: Table<12> = Table::new([
+pub static TABLE: Table<14> = Table::new([
     SERVER_DOMAIN,
     DOMAIN_MAP,
     GROUP_FILE,
@@ -25,6 +25,8 @@ pub static TABLE: Table<12> = Table::new([
     EXPLAIN,
     REQUIRED,
     WORKER,
+    INTERPRETERS,
+    SERVER_HANDLER,
 ]);
 
 type SectionRow = Row<Section>;
@@ -297,6 +299,49 @@ impl Setter for Required {
     fn set(directive: &Directive<'_>, _: &mut Section, argument: &str) -> Result<(), String> {
         let set = Settings::of(directive.keeper()).required.set(flag(argument)?);
         set.map_err(|_| "is there already: remove one of the two".to_owned())
+    }
+}
+
+const INTERPRETERS: SectionRow = one_argument::<SharedInterpreters>(
+    c"SELinuxInterpreters",
+    c"refuse or shared: whether interpreters in httpd, which all contexts share, run pages of mapped requests",
+);
+
+struct SharedInterpreters;
+
+impl Setter for SharedInterpreters {
+    type Configuration = Section;
+    const PLACE: Place = Place::Server;
+
+    fn set(directive: &Directive<'_>, _: &mut Section, argument: &str) -> Result<(), String> {
+        let value = match argument.to_ascii_lowercase().as_str() {
+            "refuse" => Interpreters::Refuse,
+            "shared" => Interpreters::Shared,
+            _ => return Err("is neither refuse nor shared".to_owned()),
+        };
+        let set = Settings::of(directive.keeper()).interpreters.set(value);
+        set.map_err(|_| "is there already: remove one of the two".to_owned())
+    }
+}
+
+const SERVER_HANDLER: SectionRow = words::<ServerHandler>(
+    c"SELinuxServerHandler",
+    c"names of handlers (SetHandler) that are the server's own work, and are served in its context",
+);
+
+struct ServerHandler;
+
+impl WordsSetter for ServerHandler {
+    type Configuration = Section;
+    const PLACE: Place = Place::Server;
+
+    fn set(directive: &Directive<'_>, _: &mut Section, words: Words<'_>) -> Result<(), String> {
+        let names: Vec<_> = words.map(CStr::to_owned).collect();
+        if names.is_empty() {
+            return Err("names no handler".to_owned());
+        }
+        Settings::of(directive.keeper()).add_server_handlers(names);
+        Ok(())
     }
 }
 

@@ -2,24 +2,28 @@
 
 use crate::aims::Faults;
 use crate::config::{Section, Settings};
+use crate::httpd::bound::Binding;
 use crate::httpd::dbd::{self, OpenHook};
 use crate::httpd::directive::Keeper;
 use crate::httpd::ending;
 use crate::httpd::filter;
+use crate::httpd::handler;
 use crate::httpd::hook::{
     ChildEndHook, ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook,
 };
 use crate::httpd::log::{self, Level};
-use crate::httpd::lua::Binding;
+use crate::httpd::phase::{self, Phase, PhaseCall, PhaseRunner};
 use crate::httpd::pool::Pool;
 use crate::httpd::proxy::BackEnd;
 use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
-use crate::httpd::{has_module, is_defined, on_first_pass, only_checks_configuration, php, scopes};
+use crate::httpd::{
+    has_module, is_defined, on_first_pass, only_checks_configuration, php, process_state, scopes,
+};
 use crate::lsm::Target;
 use crate::policy::{Decision, Why};
-use crate::{counters, decide, dump, elsewhere, start, worker};
+use crate::{counters, decide, dump, interop, nested, record, start, worker};
 use std::ffi::CString;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +74,7 @@ impl OpenHook for KeptConnection {
     fn may_open() -> bool {
         let may_open = !worker::is_worker() || dbd::keeps_none();
         if !may_open {
-            log::server(Level::Error, elsewhere::ON_KEPT_CONNECTION);
+            log::server(Level::Error, interop::ON_KEPT_CONNECTION);
         }
         may_open
     }
@@ -84,7 +88,7 @@ impl ExecHook for DaemonExec {
         // What runs on a worker is confined, and the daemon is not.
         let may_run = !worker::is_worker();
         if !may_run {
-            log::request(page, Level::Error, elsewhere::IN_CGI_DAEMON);
+            log::request(page, Level::Error, interop::IN_CGI_DAEMON);
         }
         may_run
     }
@@ -119,14 +123,14 @@ fn serve_from_now(
 ) -> Result<(), Faults> {
     counters::open(server)
         .map_err(|error| vec![format!("SEL0001: there is no memory for the status page: {error}")])?;
-    let binding =
-        Binding::new(server, configuration, Section::confines).ok_or_else(|| vec![UNBOUND.to_owned()])?;
-    let _ = settings.lua.set(binding);
+    let binding = Binding::new(server, configuration, interop::BOUND, Section::confines);
+    let binding = binding.map_err(|module| vec![format!("{UNBOUND} ({})", module.to_string_lossy())])?;
+    let _ = settings.binding.set(binding);
     start::publish(settings, configuration)
 }
 
 const UNBOUND: &str =
-    "SEL0001: this mod_lua is unknown: its interpreters would be closed outside of their contexts";
+    "SEL0001: this interpreter is unknown: what it keeps would be used outside of its context";
 
 /// When a child has ended.
 pub struct ChildEnd;
@@ -157,6 +161,12 @@ impl ChildHook for ChildInit {
             // for that.
             start::mapped_back_ends(main).iter_mut().for_each(BackEnd::keep_no_connections);
             ending::in_time();
+            process_state::note();
+            let taken = phase::take_over::<Phases>().and_then(|()| handler::take_over::<interop::Judge>());
+            if let Err(why) = taken {
+                log::server(Level::Error, &format!("SEL0001: this httpd's hooks are unknown: {why}"));
+                return;
+            }
         }
         CHILD_HAS_BEGUN.store(true, Ordering::Relaxed);
     }
@@ -174,34 +184,62 @@ fn report(result: Result<(), Faults>) -> Status {
     Status::INTERNAL_SERVER_ERROR
 }
 
+/// The phases of requests: those of one that a worker's handler starts run where those of a client's run, on its
+/// supervisor, with the server's privileges.
+pub struct Phases;
+
+impl PhaseRunner for Phases {
+    fn run(request: Request<'_>, call: PhaseCall) -> Status {
+        // Others that a handler makes for itself (mod_proxy, for a back end's answer) have none that matter.
+        let is_brought = match call.phase() {
+            Phase::SessionLoad | Phase::SessionSave => true,
+            _ => request.parent().is_some(),
+        };
+        if is_brought && worker::is_worker() {
+            worker::have_run(request, call)
+        } else {
+            run_phase(request, call, false)
+        }
+    }
+
+    fn lost(request: Request<'_>) {
+        record::of_or_new(request).is_lost.set(true);
+    }
+}
+
+/// Runs a phase of a request on this thread, which is no worker. `is_brought`: a worker's handler has started the request.
+pub fn run_phase(request: Request<'_>, call: PhaseCall, is_brought: bool) -> Status {
+    let status = nested::before(request, call.phase(), is_brought);
+    if status != Status::OK {
+        return status;
+    }
+    let status = call.run(request);
+    nested::after(request, call.phase());
+    status
+}
+
+/// When a request's place is known. It has nothing to do, but to be there: where a list of hooks is empty, nobody is called,
+/// and `<If>` sections would stay as a worker has found them.
+pub struct PlaceKnown;
+
+impl RequestHook for PlaceKnown {
+    fn run(_: Request<'_>) -> Status {
+        Status::DECLINED
+    }
+}
+
 /// First of the fixups, just after authorization: keeps who asks.
 pub struct FirstFixups;
 
 impl RequestHook for FirstFixups {
     fn run(request: Request<'_>) -> Status {
         let section = request.configuration::<Section>();
-        // A worker may not open what the watcher has published: its request's main request did.
-        if let Some(maps) = section.settings.and_then(|settings| settings.maps.get())
-            && !worker::is_worker()
-        {
+        if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
             maps.refresh();
-        }
-        // A worker's word is not enough: to `Require not`, what it may not read lets everybody in.
-        if worker::is_worker() && needs_authorization(request) {
-            let status = worker::have_authorized(request);
-            if status != Status::OK {
-                return status;
-            }
         }
         decide::attest(request);
         Status::DECLINED
     }
-}
-
-/// Whether httpd authorized a nested request on its own, and not with the one it comes from.
-fn needs_authorization(request: Request<'_>) -> bool {
-    let parents = [request.previous(), request.main()];
-    parents.into_iter().flatten().all(|parent| parent.place() != request.place())
 }
 
 /// Last of the fixups: decides.
@@ -209,10 +247,6 @@ pub struct LastFixups;
 
 impl RequestHook for LastFixups {
     fn run(request: Request<'_>) -> Status {
-        // Providers read what a worker may not, and many take what they cannot read for a denial.
-        if worker::is_worker() && decide::asks_providers(request) {
-            return worker::have_decided(request);
-        }
         decide::decide(request)
     }
 }
@@ -237,7 +271,7 @@ impl RequestHook for Handler {
             );
         }
         match decide::decision(request) {
-            Ok(Decision::Enter(target)) if worker::is_at(target) && runs_elsewhere(request).is_none() => {
+            Ok(Decision::Enter(target)) if worker::is_at(target) && refusal(request).is_none() => {
                 Status::DECLINED
             }
             _ => worker::hand_back(request),
@@ -263,6 +297,7 @@ pub fn serve(
     enter: impl FnOnce(&Target) -> Status,
     keep: impl FnOnce() -> Status,
 ) -> Status {
+    nested::part(request);
     match decide::decision(request) {
         Ok(Decision::Keep) => keep(),
         Ok(Decision::Enter(_)) if !CHILD_HAS_BEGUN.load(Ordering::Relaxed) => {
@@ -274,10 +309,16 @@ pub fn serve(
                 request.internal_redirect(&uri);
                 Status::OK
             }
-            None => match runs_elsewhere(request) {
-                Some(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, why),
+            None => match refusal(request) {
+                Some(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, &why),
                 None => {
+                    if let Some(record) = record::of(request) {
+                        record.has_run.set(true);
+                    }
                     let status = enter(target);
+                    if record::of(request).is_some_and(|record| record.had_interpreter.get()) {
+                        process_state::put_back();
+                    }
                     decide::set_variables(request);
                     status
                 }
@@ -326,11 +367,12 @@ fn rewritten(request: Request<'_>) -> Option<CString> {
     CString::new(uri).ok()
 }
 
-fn runs_elsewhere(request: Request<'_>) -> Option<&'static str> {
-    let (section, started) = decide::rules(request)?;
-    let binding = section.settings.and_then(|settings| settings.lua.get());
-    if !binding.is_some_and(|binding| binding.bind(request)) {
-        return Some(UNBOUND);
+/// Why a mapped request's handler is not to run, as far as it is known before.
+fn refusal(request: Request<'_>) -> Option<String> {
+    let (section, _) = decide::rules(request)?;
+    let settings = section.settings?;
+    if !settings.binding.get().is_some_and(|binding| binding.bind(request)) {
+        return Some(UNBOUND.to_owned());
     }
-    elsewhere::why(request, started)
+    interop::refusal(request, settings)
 }

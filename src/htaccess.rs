@@ -8,7 +8,7 @@ use crate::httpd::process;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::policy::Context;
-use crate::{counters, lsm, worker};
+use crate::{counters, lsm};
 use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -23,13 +23,8 @@ impl HtaccessHook for Htaccess {
     }
 
     fn may_count(request: Request<'_>, file: BorrowedFd<'_>, path: &CStr) -> bool {
-        // The policy is asked last: a worker may not, and has its supervisor do it.
-        let may_count = !unix_lets_pages_write(file)
-            || if worker::is_worker() {
-                worker::have_judged(request, file) == Status::OK
-            } else {
-                judge(request, file) == Status::OK
-            };
+        // The policy is asked last. A worker, which may not ask it, reads no such file: httpd does, in an early phase.
+        let may_count = !unix_lets_pages_write(file) || judge(request, file) == Status::OK;
         if !may_count {
             let path = path.to_string_lossy();
             let why = format!("SEL0112: a page may have written {path}: refused");

@@ -12,16 +12,19 @@ mod counters;
 mod decide;
 mod directives;
 mod dump;
-mod elsewhere;
+mod environment;
 mod explain;
 mod ffi;
 mod hooks;
 mod htaccess;
 mod httpd;
+mod interop;
 #[cfg_attr(feature = "unconfined", path = "../tests/bench/lsm.rs")]
 mod lsm;
 mod maps;
+mod nested;
 mod page;
+mod record;
 mod start;
 mod tag;
 mod worker;
@@ -35,7 +38,7 @@ struct Hooks;
 impl httpd::module::Hooks for Hooks {
     fn register() {
         use hooks::{CheckConfig, ChildEnd, ChildInit, Dump, FirstFixups, Handler, LastFixups};
-        use hooks::{Logged, PostConfig, PreConfig};
+        use hooks::{Logged, PlaceKnown, PostConfig, PreConfig};
         use httpd::hook::{self, Neighbour, Order};
 
         hook::pre_config::<PreConfig>(Order::MIDDLE);
@@ -46,7 +49,9 @@ impl httpd::module::Hooks for Hooks {
         hook::child_init::<ChildInit>(Order::REALLY_LAST);
         hook::child_end::<ChildEnd>(Order::MIDDLE);
         httpd::status_page::status_page::<page::Section>(Order::MIDDLE);
+        httpd::lua::pages::<interop::Restricted>(Order::MIDDLE);
         httpd::htaccess::open_htaccess::<htaccess::Htaccess>(Order::REALLY_FIRST);
+        hook::post_perdir_config::<PlaceKnown>(Order::REALLY_FIRST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);
         // After mod_dir, which takes a request to another place.
@@ -63,4 +68,4 @@ impl httpd::module::Hooks for Hooks {
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "httpd's convention")]
 pub static selinux_module: httpd::module::Module =
-    httpd::module::Module::new::<config::Section, Hooks, 12>(c"mod_selinux.c", &directives::TABLE);
+    httpd::module::Module::new::<config::Section, Hooks, 14>(c"mod_selinux.c", &directives::TABLE);

@@ -2,13 +2,14 @@
 //! and enters each on a throw-away thread, so that what cannot work is found before a request comes.
 
 use crate::aims::{Aims, Faults, resolve};
-use crate::config::{Section, Settings, Started};
+use crate::config::{Interpreters, Section, Settings, Started};
 use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::httpd::proxy::BackEnd;
 use crate::httpd::scopes::{self, Scope, ServerScopes};
 use crate::httpd::{has_module, on_first_pass, only_checks_configuration, process, tree};
+use crate::interop;
 use crate::lsm::{self, LiveState, Mode, Prepared};
 use crate::maps::{Maps, Watcher};
 use crate::policy::{Context, Rule as Source};
@@ -27,9 +28,8 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     let Some(here) = state(settings)? else {
         let _ = settings.started.set(Started {
             server: None,
-            reads_environment: false,
-            cgi_daemon: false,
             python: Vec::new(),
+            server_handlers: Vec::new(),
             only_own_range: false,
         });
         return Ok(());
@@ -68,11 +68,9 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         );
         log::server(Level::Notice, &text);
     }
-    let reads_environment =
-        rules.iter().any(|rule| matches!(rule.source, Source::Env(_) | Source::Provider(_)));
-    let cgi_daemon = has_module(c"mod_cgid.c");
     let only_own_range = loss.is_some();
-    let started = Started { server: Some(server), reads_environment, cgi_daemon, python, only_own_range };
+    let server_handlers = settings.server_handlers();
+    let started = Started { server: Some(server), python, server_handlers, only_own_range };
     let _ = settings.started.set(started);
     Ok(())
 }
@@ -196,12 +194,40 @@ fn warn_of_modules(settings: &Settings, main: Server<'_>, python: &[CString]) {
         let text = "SEL0015: mod_cgid is loaded: its daemon would run CGI scripts outside of the confinement, so those of mapped requests are refused; load mod_cgi instead";
         log::server(Level::Warning, text);
     }
+    let interpreters = interop::interpreters().join(", ");
+    if !interpreters.is_empty() {
+        let (level, text) = match settings.interpreters() {
+            Interpreters::Shared => (
+                Level::Warning,
+                format!(
+                    "SEL0020: pages of all mapped requests run in the same {interpreters}, and can reach each other there (SELinuxInterpreters shared)"
+                ),
+            ),
+            Interpreters::Refuse => (
+                Level::Notice,
+                format!(
+                    "SEL0020: {interpreters} run no page of a mapped request (SELinuxInterpreters refuse)"
+                ),
+            ),
+        };
+        log::server(level, &text);
+    }
     for back_end in mapped_back_ends(main).iter().filter(|back_end| back_end.has_enablereuse()) {
         let text = format!(
             "SEL0016: enablereuse is not followed for {}: a connection that one context opened would be used by others, so that where rules stand, each request makes its own",
             back_end.name()
         );
         log::server(Level::Warning, &text);
+    }
+    if has_module(c"mod_security2.c") {
+        let folders = tree::arguments_of("SecTmpDir");
+        let folders = folders.iter().map(|folder| folder.trim_matches('"').trim_end_matches('/'));
+        for folder in folders.filter(|folder| *folder != "/tmp") {
+            let text = format!(
+                "SEL0029: ModSecurity keeps long request bodies in {folder}, where workers may not read them, so that mapped requests fail: say SecTmpDir /tmp"
+            );
+            log::server(Level::Warning, &text);
+        }
     }
     if !python.is_empty() {
         let text = "SEL0017: mod_wsgi may run Python in httpd itself, on threads that it keeps, so mapped requests to its scripts are refused; where it has daemon processes for them, say WSGIRestrictEmbedded On, and remove WSGIDispatchScript";

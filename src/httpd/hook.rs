@@ -221,6 +221,12 @@ pub fn post_config<H: StartHook>(order: Order) {
     unsafe { ffi::ap_hook_post_config(Some(start_hook::<H>), null(), null(), order.0) }
 }
 
+/// When the configuration of a request's place is known.
+pub fn post_perdir_config<H: RequestHook>(order: Order) {
+    // SAFETY: as above.
+    unsafe { ffi::ap_hook_post_perdir_config(Some(request_hook::<H>), null(), null(), order.0) }
+}
+
 /// After authorization, before the handler.
 pub fn fixups<H: RequestHook>(order: Order) {
     // SAFETY: as above.

@@ -4,21 +4,29 @@
 //! who is mapped to what is `policy`'s business, and when to ask is `hooks`'.
 #![allow(unsafe_code)]
 
+pub mod bound;
 pub mod boundary;
+pub mod cache;
 pub mod dbd;
 pub mod directive;
 pub mod ending;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod filter;
+pub mod handler;
 pub mod hook;
 pub mod htaccess;
+pub mod input;
 pub mod log;
+
 pub mod lua;
 pub mod module;
+pub mod phase;
 pub mod php;
+pub mod place;
 pub mod pool;
 pub mod process;
+pub mod process_state;
 pub mod provider;
 pub mod proxy;
 pub mod request;

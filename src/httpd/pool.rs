@@ -116,6 +116,15 @@ impl<'p> Pool<'p> {
         unsafe { CStr::from_ptr(ffi::apr_pstrmemdup(self.as_ptr(), text.as_ptr(), text.count_bytes() as _)) }
     }
 
+    /// One text behind another.
+    pub fn joined(self, first: &CStr, second: &CStr) -> &'p CStr {
+        // SAFETY: format and arguments agree; APR's answer is a C string in the pool.
+        unsafe {
+            let made = ffi::apr_psprintf(self.as_ptr(), c"%s%s".as_ptr(), first.as_ptr(), second.as_ptr());
+            CStr::from_ptr(made)
+        }
+    }
+
     /// `text`, a colon, and a number.
     pub fn numbered(self, text: &CStr, number: usize) -> &'p CStr {
         // SAFETY: format and arguments agree; APR's answer is a C string in the pool.

@@ -150,10 +150,15 @@ impl<'r> Request<'r> {
         NonNull::new(self.get().next).map(|next| unsafe { Request::from_ptr(next.as_ptr()) })
     }
 
+    /// The request that this one comes from, by a redirect or as a subrequest; `None` for the client's.
+    pub fn parent(self) -> Option<Request<'r>> {
+        self.previous().or(self.main())
+    }
+
     /// The client's request that this one is, or comes from by redirects and subrequests.
     pub fn first(self) -> Request<'r> {
         let mut request = self;
-        while let Some(parent) = request.previous().or(request.main()) {
+        while let Some(parent) = request.parent() {
             request = parent;
         }
         request
@@ -169,12 +174,6 @@ impl<'r> Request<'r> {
     pub fn filename(self) -> Option<&'r CStr> {
         // SAFETY: null or a C string in the request's pool.
         unsafe { c_str(self.get().filename) }
-    }
-
-    /// Identifies the merged configuration of the request's place. httpd takes two requests with the
-    /// same one to need no second authorization (`ap_process_request_internal`), so does the module.
-    pub fn place(self) -> *const c_void {
-        self.get().per_dir_config.cast()
     }
 
     /// The module's configuration for the request's place.
@@ -210,9 +209,9 @@ impl<'r> Request<'r> {
         kept
     }
 
-    /// Keeps mod_cache from storing the response.
-    pub fn forbid_caching(mut self) {
-        self.get_mut().no_cache = 1;
+    /// Whether it leads to a file that is there.
+    pub fn leads_to_a_file(self) -> bool {
+        self.get().finfo.filetype == ffi::apr_filetype_e_APR_REG
     }
 
     /// The level up to which this module's messages about the request are written.
@@ -242,29 +241,6 @@ impl<'r> Request<'r> {
     pub fn write(self, text: &str) -> bool {
         // SAFETY: the request is live and this thread's; the text is copied.
         unsafe { ffi::ap_rwrite(text.as_ptr().cast(), text.len() as _, self.as_ptr()) >= 0 }
-    }
-
-    /// Has httpd's hooks say whether the user may have the request, as `ap_process_request_internal` does once it knows
-    /// who asks.
-    pub fn authorize(self) -> Status {
-        let r = self.as_ptr();
-        // SAFETY: the request is live and this thread's, and has the configuration of its place.
-        let (access, satisfies) = unsafe { (Status(ffi::ap_run_access_checker(r)), ffi::ap_satisfies(r)) };
-        let is_enough = satisfies == ffi::SATISFY_ANY;
-        if (access == Status::OK) == is_enough {
-            return access;
-        }
-        // SAFETY: as above.
-        let status = match Status(unsafe { ffi::ap_run_access_checker_ex(r) }) {
-            // SAFETY: as above.
-            Status::OK if Status(unsafe { ffi::ap_run_force_authn(r) }) != Status::OK => return Status::OK,
-            Status::OK | Status::DECLINED if self.user().is_none() => Status::FORBIDDEN,
-            // SAFETY: as above.
-            Status::OK | Status::DECLINED => Status(unsafe { ffi::ap_run_auth_checker(r) }),
-            refusal => refusal,
-        };
-        // httpd takes it for a fault too that nobody has a word on it.
-        if status == Status::DECLINED { Status::INTERNAL_SERVER_ERROR } else { status }
     }
 
     /// Starts an internal redirect, and serves it.

@@ -8,6 +8,18 @@ use crate::httpd::request::Request;
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::{Mutex, PoisonError};
 
+/// Takes the note from a part by which mod_include has it share its page's environment (`mod_include.c:
+/// handle_include`, `includes_filter`).
+pub fn forget_page(part: Request<'_>) {
+    // SAFETY: null, or mod_include, whose own the slot is; to no note it gives the part an environment of its own.
+    unsafe {
+        let module = ffi::ap_find_linked_module(c"mod_include.c".as_ptr());
+        if !module.is_null() {
+            ffi::ap_set_module_config((*part.as_ptr()).request_config, module, std::ptr::null_mut());
+        }
+    }
+}
+
 /// Whether an `exec` may run.
 pub trait ExecHook: 'static {
     /// Called on the thread that would run it, with the page's request. Where it may not, the page has

@@ -26,6 +26,12 @@ impl<'p> Table<'p> {
         Table { table: NonNull::new(table).expect("httpd passes a table"), lifetime: PhantomData }
     }
 
+    /// An empty one.
+    pub fn new(pool: Pool<'p>) -> Self {
+        // SAFETY: the pool is live and this thread's, and so is what APR makes in it.
+        unsafe { Table::from_ptr(ffi::apr_table_make(pool.as_ptr(), 8)) }
+    }
+
     /// The table, for a call into httpd.
     pub fn as_ptr(self) -> *mut ffi::apr_table_t {
         self.table.as_ptr()
@@ -82,6 +88,12 @@ impl<'p> Table<'p> {
     pub fn set(self, name: &'p CStr, value: &'p CStr) {
         // SAFETY: the invariant; both live as long as the table.
         unsafe { ffi::apr_table_setn(self.as_ptr(), name.as_ptr(), value.as_ptr()) }
+    }
+
+    /// Gives a name one value more.
+    pub fn add(self, name: &'p CStr, value: &'p CStr) {
+        // SAFETY: the invariant; both live as long as the table.
+        unsafe { ffi::apr_table_addn(self.as_ptr(), name.as_ptr(), value.as_ptr()) }
     }
 
     /// Takes a name out.

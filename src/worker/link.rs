@@ -7,9 +7,9 @@
 // Its parent's: the model has a `sync` of its own.
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::httpd::filter::Call;
+use crate::httpd::phase::PhaseCall;
 use crate::httpd::request::Ticket;
 use crate::httpd::status::Status;
-use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -17,20 +17,15 @@ use std::time::Duration;
 pub enum Question {
     /// Serve this request, which the worker's own has started, elsewhere.
     Serve(Ticket),
-    /// Decide on this request, which the worker's own has started, with the server's privileges.
-    Decide(Ticket),
-    /// Authorize this request, which the worker's own has started, with the server's privileges.
-    Authorize(Ticket),
-    /// Say whether the `.htaccess` counts that httpd is about to read for this request, which the worker's own has
-    /// started.
-    Judge(Ticket, OwnedFd),
+    /// Run a phase of this request, which the worker's own has started, or is, with the server's privileges.
+    Phase(Ticket, PhaseCall),
     /// Make this call where the request's parent is served.
     Call(Call),
 }
 
 /// What became of it.
 pub enum Answer {
-    /// The nested request's handler, or its last fixup, answered.
+    /// The nested request's handler, or a phase, answered.
     Served(Status),
     /// What the call gave.
     Returned(i32),

@@ -19,6 +19,7 @@ use crate::counters::{self, Kind};
 use crate::httpd::faults::sync;
 use crate::httpd::filter::{self, Call};
 use crate::httpd::log::{self, Level};
+use crate::httpd::phase::PhaseCall;
 use crate::httpd::request::{AdoptedThread, ConnectionThread, Request, Ticket};
 use crate::httpd::signals::Quiet;
 use crate::httpd::status::Status;
@@ -29,7 +30,6 @@ use crossing::{Crossing, no_part};
 use link::{Answer, Link, News, Order, Question};
 use ready::Ready;
 use spare::Busy;
-use std::os::fd::{AsFd as _, BorrowedFd};
 #[cfg(not(feature = "faults"))]
 use std::sync;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -60,7 +60,7 @@ pub struct Job {
     adopted: Mutex<Option<AdoptedThread>>,
     /// When it was given to the worker.
     given: Instant,
-    /// The thread that the connection runs on, where workers are started and nested requests decided.
+    /// The thread that the connection runs on, where workers are started and phases of nested requests run.
     home: ConnectionThread,
     /// The job whose handler started this request; `None` where a connection's thread did.
     origin: Option<Arc<Job>>,
@@ -94,22 +94,9 @@ pub fn hand_back(request: Request<'_>) -> Status {
     lend(request, Question::Serve)
 }
 
-/// Has the supervisor decide on a request that this worker's handler started; answers for the last fixup.
-pub fn have_decided(request: Request<'_>) -> Status {
-    lend(request, Question::Decide)
-}
-
-/// Has the supervisor authorize a request that this worker's handler started; answers for a fixup.
-pub fn have_authorized(request: Request<'_>) -> Status {
-    lend(request, Question::Authorize)
-}
-
-/// Has the supervisor say whether an `.htaccess` counts, for a request that this worker's handler started.
-pub fn have_judged(request: Request<'_>, file: BorrowedFd<'_>) -> Status {
-    match file.try_clone_to_owned() {
-        Ok(file) => lend(request, |ticket| Question::Judge(ticket, file)),
-        Err(_) => Status::INTERNAL_SERVER_ERROR,
-    }
+/// Has the supervisor run a phase of a request that this worker's handler started; answers for the phase.
+pub fn have_run(request: Request<'_>, call: PhaseCall) -> Status {
+    lend(request, |ticket| Question::Phase(ticket, call))
 }
 
 fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Status {
@@ -193,16 +180,7 @@ impl Job {
     fn answer(self: &Arc<Job>, question: Question, quiet: &Quiet) -> Answer {
         match question {
             Question::Serve(ticket) => Answer::Served(self.serve(ticket, quiet)),
-            Question::Decide(ticket) => {
-                Answer::Served(self.ask_server(ticket.redeem(), quiet, crate::decide::decide))
-            }
-            Question::Authorize(ticket) => {
-                Answer::Served(self.ask_server(ticket.redeem(), quiet, Request::authorize))
-            }
-            Question::Judge(ticket, file) => {
-                let judge = |request| crate::htaccess::judge(request, file.as_fd());
-                Answer::Served(self.ask_server(ticket.redeem(), quiet, judge))
-            }
+            Question::Phase(ticket, call) => Answer::Served(self.run_phase(ticket.redeem(), call, quiet)),
             Question::Call(call) => Answer::Returned(self.take_on(call, quiet)),
         }
     }
@@ -213,16 +191,13 @@ impl Job {
         })
     }
 
-    /// Supervisor: has providers and other hooks of authorization asked of a request that the worker started.
-    fn ask_server<'r>(
-        &self,
-        request: Request<'r>,
-        quiet: &Quiet,
-        ask: impl FnOnce(Request<'r>) -> Status,
-    ) -> Status {
-        // What a provider keeps with the thread (mod_lua), the worker must not share.
+    /// Supervisor: runs a phase of a request that the worker started.
+    fn run_phase(&self, request: Request<'_>, call: PhaseCall, quiet: &Quiet) -> Status {
+        // What hooks keep with the thread (mod_lua), the worker must not share.
         request.on_thread(self.home, || {
-            boundary::guard(Status::INTERNAL_SERVER_ERROR, || quiet.lifted(|| ask(request)))
+            boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
+                quiet.lifted(|| crate::hooks::run_phase(request, call, true))
+            })
         })
     }
 

@@ -46,7 +46,7 @@ class Subject:
 
 def subjects(place):
     """All of them, httpd without a module first. Another module is there where `make bench` was given one."""
-    load = f"LoadModule selinux_module {place.module}"
+    load = f"LoadModule selinux_module {place.module}\nSELinuxInterpreters shared"
     rule = f"SELinuxDomainVal {SPEC}:c1"
     found = [
         Subject("none"),

@@ -166,3 +166,49 @@ fn the_filters_behind_a_cache_are_confined_also_where_it_answers() {
         assert_told("foo", FOO);
     }
 }
+
+/// A page without rules, with a part for each of two clients; before it, more than mod_cache waits for.
+const PARTS: &str = "
+AddOutputFilter INCLUDES .shtml
+AddHandler lua-script .lua
+<Directory @ROOT@>
+    Options +Includes
+</Directory>
+SetEnvIf X-User ^foo$ BOTH=user_webapp_t:s0:c0
+SetEnvIf X-User ^bar$ BOTH=user_webapp_t:s0:c1
+Alias /part @ROOT@
+<Location /part>
+    SELinuxDomainEnv BOTH
+</Location>
+CacheRoot /var/cache/apache2/mod_cache_disk
+CacheEnable disk /free
+CacheIgnoreNoLastMod On
+CacheDefaultExpire 1000
+Alias /free @ROOT@
+";
+
+#[test]
+fn a_page_with_a_mapped_part_in_it_is_not_stored() {
+    let site = Site::new("cache-part");
+    site.file("part.lua", PAGE)
+        .file("page.shtml", "[<!--#include virtual=\"/part/part.lua\" -->]")
+        .file("long.shtml", &format!("{}[<!--#include virtual=\"/part/part.lua\" -->]", "x".repeat(100_000)))
+        .file("plain.shtml", "[<!--#echo var=\"X\" -->]");
+    run("find", &["/var/cache/apache2/mod_cache_disk", "-mindepth", "1", "-delete"]);
+    for mpm in [Mpm::Event, Mpm::Prefork] {
+        let httpd = Httpd::start(&site, mpm, &["lua", "include", "cache", "cache_disk"], PARTS);
+        let get =
+            |path: &str, user: &str| httpd.client().try_get(path, None, &[("X-User", user)]).unwrap().body;
+        for page in ["/free/page.shtml", "/free/long.shtml"] {
+            for (user, context) in [("foo", FOO), ("bar", BAR), ("foo", FOO)] {
+                let body = get(page, user);
+                assert!(body.ends_with(&format!("[{context}]")), "{mpm:?} {page} {user}: {body:.200}");
+            }
+        }
+        // What has no such part is stored: the file changes, and the answer does not.
+        let first = get("/free/plain.shtml", "foo");
+        site.file("plain.shtml", "changed");
+        assert_eq!(get("/free/plain.shtml", "bar"), first, "{mpm:?}");
+        site.file("plain.shtml", "[<!--#echo var=\"X\" -->]");
+    }
+}

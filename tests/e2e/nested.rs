@@ -4,8 +4,10 @@
 //! from a part is the kernel's word on who ran it.
 
 mod authorization;
+mod early_phases;
 mod filters;
 mod identity;
+mod inheritance;
 
 use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA, PRINT_CONTEXT};
 use crate::support::{Httpd, Mpm, Site};

@@ -111,9 +111,13 @@ const SSI_ERROR: &str = "[[an error occurred while processing this directive]]";
 /// What panics, the page asked for, what becomes of it, and who may have run.
 type Row = (&'static str, &'static str, (u16, &'static str), &'static [&'static str]);
 const REQUESTS: &[Row] = &[
+    ("request_hook< PlaceKnown", "/user/mark.lua?page", (500, "Error"), &[]),
     ("request_hook< FirstFixups", "/user/mark.lua?page", (500, "Error"), &[]),
     ("request_hook< LastFixups", "/user/mark.lua?page", (500, "Error"), &[]),
     ("request_hook< Handler", "/user/mark.lua?page", (500, "Error"), &[]),
+    ("phase::enter_with<", "/user/mark.lua?page", (500, "Error"), &[]),
+    ("handler::run_all<", "/user/mark.lua?page", (500, "Error"), &[]),
+    ("lua::page<", "/user/mark.lua?page", (200, "ran"), &["page c11"]),
     ("worker::Job ::begin", "/user/mark.lua?page", (500, "Error"), &[]),
     ("htaccess::open<", "/user/kept/mark.lua?page", (403, "Forbidden"), &[]),
     ("dbd::judged<", "/user/database.lua", (200, "none"), &[]),
@@ -122,9 +126,7 @@ const REQUESTS: &[Row] = &[
     ("directive::take<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
     // What a page includes is not, and the page goes on.
     ("worker::Job ::serve", "/user/page.shtml", (200, SSI_ERROR), &[]),
-    ("worker::Job ::ask_server< decide::decide", "/user/page.shtml", (200, SSI_ERROR), &[]),
-    ("worker::Job ::ask_server< authorize", "/user/page.shtml", (200, SSI_ERROR), &[]),
-    ("worker::Job ::ask_server< ::answer", "/user/judged.shtml", (200, SSI_ERROR), &[]),
+    ("worker::Job ::run_phase", "/user/page.shtml", (200, SSI_ERROR), &[]),
     ("filter::output<", "/user/static.shtml", (200, SSI_ERROR), &[]),
     ("worker::Job ::take_on", "/user/static.shtml", (200, SSI_ERROR), &[]),
     // mod_cgi reads the request's body when the script has started.

@@ -14,6 +14,9 @@ mod httpd {
     pub mod filter {
         pub struct Call(pub i32);
     }
+    pub mod phase {
+        pub struct PhaseCall;
+    }
     pub mod request {
         pub struct Ticket(pub crate::Errand);
     }
@@ -24,6 +27,7 @@ mod httpd {
 }
 
 use httpd::filter::Call;
+use httpd::phase::PhaseCall;
 use httpd::request::Ticket;
 use httpd::status::Status;
 use link::{Answer, Link, News, Order, Question};
@@ -34,7 +38,7 @@ use std::sync::Arc;
 /// A request that a worker's handler starts.
 #[derive(Clone, Copy)]
 enum Errand {
-    /// A decision, or a request that the supervisor serves itself.
+    /// A phase, or a request that the supervisor serves itself.
     Here,
     /// One for a worker of its own, whose handler takes these steps.
     Elsewhere(&'static [Step]),
@@ -44,9 +48,8 @@ enum Errand {
 #[derive(Clone, Copy)]
 enum Step {
     Serve(Errand),
-    Authorize,
-    Judge,
-    Decide,
+    /// A phase of such a request.
+    Phase,
     /// A subrequest's output, for the parent's filters, which themselves start this.
     Pass(Option<Errand>),
     /// Ends the thread here and now.
@@ -98,12 +101,7 @@ impl Job {
             self.touch();
             match *step {
                 Step::Serve(errand) => self.served(Question::Serve(Ticket(errand))),
-                Step::Authorize => self.served(Question::Authorize(Ticket(Errand::Here))),
-                Step::Judge => {
-                    let file = std::fs::File::open("/dev/null").unwrap();
-                    self.served(Question::Judge(Ticket(Errand::Here), file.into()));
-                }
-                Step::Decide => self.served(Question::Decide(Ticket(Errand::Here))),
+                Step::Phase => self.served(Question::Phase(Ticket(Errand::Here), PhaseCall)),
                 Step::Pass(filter) => {
                     if let Some(origin) = &self.origin {
                         origin.filter.with(|place| *place = filter);
@@ -149,17 +147,11 @@ impl Job {
                 enter(&self.request, steps, Some(Arc::clone(self)));
                 Answer::Served(Status(0))
             }
-            Question::Serve(Ticket(Errand::Here))
-            | Question::Decide(Ticket(Errand::Here))
-            | Question::Authorize(Ticket(Errand::Here)) => Answer::Served(Status(0)),
-            Question::Judge(Ticket(Errand::Here), file) => {
-                drop(file);
+            Question::Serve(Ticket(Errand::Here)) | Question::Phase(Ticket(Errand::Here), PhaseCall) => {
                 Answer::Served(Status(0))
             }
-            Question::Decide(Ticket(Errand::Elsewhere(_)))
-            | Question::Judge(Ticket(Errand::Elsewhere(_)), _)
-            | Question::Authorize(Ticket(Errand::Elsewhere(_))) => {
-                unreachable!("nothing is served to decide")
+            Question::Phase(Ticket(Errand::Elsewhere(_)), PhaseCall) => {
+                unreachable!("a phase serves nothing")
             }
             Question::Call(call) => Answer::Returned(match &self.origin {
                 None => call.0 + 1,
@@ -232,14 +224,13 @@ fn a_worker_that_ends_at_once_gives_its_request_back() {
 }
 
 #[test]
-fn a_worker_has_its_nested_requests_decided_and_served_by_the_supervisor() {
-    page(&[Step::Decide, Step::Serve(Errand::Here)]);
+fn a_worker_has_its_nested_requests_prepared_and_served_by_the_supervisor() {
+    page(&[Step::Phase, Step::Serve(Errand::Here)]);
 }
 
 #[test]
 fn a_worker_that_ends_after_an_answer_gives_its_request_back() {
-    page(&[Step::Judge, Step::Exit]);
-    page(&[Step::Authorize, Step::Exit]);
+    page(&[Step::Phase, Step::Exit]);
 }
 
 #[test]

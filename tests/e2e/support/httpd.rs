@@ -353,6 +353,10 @@ fn configure(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> (S
     if let Some(kind) = std::env::var("MOD_SELINUX_WORKER").ok().filter(|kind| !kind.is_empty()) {
         text += &format!("<IfModule selinux_module>\nSELinuxWorker {kind}\n</IfModule>\n");
     }
+    // Most tests' pages are Lua's, PHP's or Perl's.
+    if !configuration.contains("SELinuxInterpreters") {
+        text += "<IfModule selinux_module>\nSELinuxInterpreters shared\n</IfModule>\n";
+    }
     let user = unix_user();
     text += &format!(
         "User {user}\nGroup {user}\n\

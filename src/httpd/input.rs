@@ -1,0 +1,147 @@
+//! What hooks and handlers read of a request, and any handler may write.
+
+use crate::ffi;
+use crate::httpd::pool::Pool;
+use crate::httpd::request::Request;
+use crate::httpd::table::Table;
+use std::ffi::{CStr, c_char, c_int};
+
+/// The environment, the headers and the client of a request, as one value: to be kept, and to be given to a request.
+///
+/// # Invariants
+///
+/// All of it lives as long as `'r`: in the pool of the request that it is of, or of one that it comes from.
+#[derive(Clone, Copy)]
+pub struct RequestInput<'r> {
+    /// The environment (`subprocess_env`).
+    pub environment: Table<'r>,
+    /// The headers of the request.
+    pub headers: Table<'r>,
+    trailers: Table<'r>,
+    address: *mut ffi::apr_sockaddr_t,
+    ip: *mut c_char,
+    hostname: *const c_char,
+    line: *mut c_char,
+}
+
+impl<'r> RequestInput<'r> {
+    /// The same, with tables of its own; without trailers, which come when a handler reads the body.
+    pub fn copy(self, pool: Pool<'r>) -> RequestInput<'r> {
+        RequestInput {
+            environment: self.environment.copy(pool),
+            headers: self.headers.copy(pool),
+            trailers: Table::new(pool),
+            ..self
+        }
+    }
+}
+
+/// The method of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Method<'r> {
+    /// Its name.
+    pub name: &'r CStr,
+    number: c_int,
+}
+
+impl Method<'static> {
+    /// What httpd makes of a request that it starts itself.
+    pub const GET: Method<'static> = Method { name: c"GET", number: ffi::M_GET };
+}
+
+impl Method<'_> {
+    /// Whether it is GET, which HEAD is to httpd as well.
+    pub fn is_get(self) -> bool {
+        self.number == ffi::M_GET
+    }
+}
+
+impl<'r> Request<'r> {
+    /// What hooks and handlers read.
+    pub fn input(self) -> RequestInput<'r> {
+        let r = self.as_ptr();
+        // SAFETY: the request is live and this thread's; it has these tables from its making on (`SAFETY.md`, 1).
+        unsafe {
+            RequestInput {
+                environment: Table::from_ptr((*r).subprocess_env),
+                headers: Table::from_ptr((*r).headers_in),
+                trailers: Table::from_ptr((*r).trailers_in),
+                address: (*r).useragent_addr,
+                ip: (*r).useragent_ip,
+                hostname: (*r).hostname,
+                line: (*r).the_request,
+            }
+        }
+    }
+
+    /// Gives the request another.
+    pub fn set_input(self, input: RequestInput<'r>) {
+        let r = self.as_ptr();
+        // SAFETY: the request is live and this thread's; the value's invariant.
+        unsafe {
+            (*r).subprocess_env = input.environment.as_ptr();
+            (*r).headers_in = input.headers.as_ptr();
+            (*r).trailers_in = input.trailers.as_ptr();
+            (*r).useragent_addr = input.address;
+            (*r).useragent_ip = input.ip;
+            (*r).hostname = input.hostname;
+            (*r).the_request = input.line;
+        }
+    }
+
+    /// The method.
+    pub fn method(self) -> Method<'r> {
+        // SAFETY: the request is live and this thread's; a C string in its pool, or a constant.
+        unsafe {
+            let r = self.as_ptr();
+            let name = (*r).method.as_ref().map_or(c"", |name| CStr::from_ptr(name));
+            Method { name, number: (*r).method_number }
+        }
+    }
+
+    /// Gives the request the method of one that it comes from, or GET.
+    pub fn set_method(self, method: Method<'r>) {
+        // SAFETY: as above; a request outlives those that come from it.
+        unsafe {
+            (*self.as_ptr()).method = method.name.as_ptr();
+            (*self.as_ptr()).method_number = method.number;
+        }
+    }
+
+    /// The kind of authentication that found the user.
+    pub fn auth_type(self) -> Option<&'r CStr> {
+        // SAFETY: null, or a C string in the configuration's or the request's pool.
+        unsafe { (*self.as_ptr()).ap_auth_type.as_ref().map(|text| CStr::from_ptr(text)) }
+    }
+
+    /// Says who the user is.
+    pub fn set_identity(self, user: Option<&'r CStr>, auth_type: Option<&'r CStr>) {
+        let pointer =
+            |text: Option<&CStr>| text.map_or(std::ptr::null_mut(), |text| text.as_ptr().cast_mut());
+        // SAFETY: the request is live and this thread's; both texts live as long as it.
+        unsafe {
+            (*self.as_ptr()).user = pointer(user);
+            (*self.as_ptr()).ap_auth_type = pointer(auth_type);
+        }
+    }
+
+    /// Takes the type of its content from a request that has not been served yet; answers it.
+    pub fn take_content_type(self) -> Option<&'r CStr> {
+        // SAFETY: as above; null, or a C string in the request's pool.
+        unsafe {
+            let before = std::mem::replace(&mut (*self.as_ptr()).content_type, std::ptr::null());
+            before.as_ref().map(|text| CStr::from_ptr(text))
+        }
+    }
+
+    /// Gives the request that type, where it has found none.
+    pub fn suggest_content_type(self, content_type: &'r CStr) {
+        // SAFETY: as above.
+        unsafe {
+            let place = &mut (*self.as_ptr()).content_type;
+            if place.is_null() {
+                *place = content_type.as_ptr();
+            }
+        }
+    }
+}

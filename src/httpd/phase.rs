@@ -1,0 +1,302 @@
+//! The phases of a request, each a list of functions of httpd's modules (`server/request.c`, `server/protocol.c`): one
+//! function takes the place of a list, and says on which thread the list runs.
+//!
+//! mod_info lists the functions of each phase by module: the names stay as they are (`hook_struct_t` there, as here).
+
+use crate::ffi;
+use crate::httpd::boundary::guard;
+use crate::httpd::request::Request;
+use crate::httpd::status::Status;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+
+/// Who runs the phases of requests.
+pub trait PhaseRunner: 'static {
+    /// Called wherever httpd comes to a phase of a request; answers what the phase gives. A panic in it refuses the request.
+    fn run(request: Request<'_>, call: PhaseCall) -> Status;
+
+    /// Called where a phase that has no answer could not be run: the request is not to be served.
+    fn lost(request: Request<'_>);
+}
+
+/// A phase of a request, in the order in which they come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Phase {
+    /// The request is made.
+    CreateRequest,
+    /// The client's request is read, or an internal redirect is made.
+    PostReadRequest,
+    /// `ap_hook_pre_translate_name` (httpd 2.4.47).
+    PreTranslateName,
+    /// The URI is mapped to a file name.
+    TranslateName,
+    /// The file's `<Directory>` and `<Files>` sections are found, and its `.htaccess`.
+    MapToStorage,
+    /// The configuration of the request's place is known.
+    PostPerdirConfig,
+    /// Of requests that are no subrequests.
+    HeaderParser,
+    /// Access control without a user.
+    AccessChecker,
+    /// Access control that may do without a user.
+    AccessCheckerEx,
+    /// Whether a user is wanted all the same.
+    ForceAuthn,
+    /// Authentication.
+    CheckUserId,
+    /// Authorization.
+    AuthChecker,
+    /// Type and handler are found.
+    TypeChecker,
+    /// The last before the handler.
+    Fixups,
+    /// The request's content filters are found.
+    InsertFilter,
+    /// mod_session reads a session.
+    SessionLoad,
+    /// mod_session keeps a session.
+    SessionSave,
+}
+
+/// How a list is run (`apr_hooks.h`).
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Until one answers something else than `DECLINED`.
+    First,
+    /// Until one answers something else than `OK` or `DECLINED`.
+    All,
+    /// All of them; they answer nothing.
+    Void,
+}
+
+struct Row {
+    phase: Phase,
+    kind: Kind,
+    /// The function that gives the list; httpd or mod_session exports it where it has such a phase.
+    list: &'static CStr,
+}
+
+const COUNT: usize = 17;
+
+const ROWS: [Row; COUNT] = [
+    Row { phase: Phase::CreateRequest, kind: Kind::All, list: c"ap_hook_get_create_request" },
+    Row { phase: Phase::PostReadRequest, kind: Kind::All, list: c"ap_hook_get_post_read_request" },
+    Row { phase: Phase::PreTranslateName, kind: Kind::First, list: c"ap_hook_get_pre_translate_name" },
+    Row { phase: Phase::TranslateName, kind: Kind::First, list: c"ap_hook_get_translate_name" },
+    Row { phase: Phase::MapToStorage, kind: Kind::First, list: c"ap_hook_get_map_to_storage" },
+    Row { phase: Phase::PostPerdirConfig, kind: Kind::All, list: c"ap_hook_get_post_perdir_config" },
+    Row { phase: Phase::HeaderParser, kind: Kind::All, list: c"ap_hook_get_header_parser" },
+    Row { phase: Phase::AccessChecker, kind: Kind::All, list: c"ap_hook_get_access_checker" },
+    Row { phase: Phase::AccessCheckerEx, kind: Kind::First, list: c"ap_hook_get_access_checker_ex" },
+    Row { phase: Phase::ForceAuthn, kind: Kind::First, list: c"ap_hook_get_force_authn" },
+    Row { phase: Phase::CheckUserId, kind: Kind::First, list: c"ap_hook_get_check_user_id" },
+    Row { phase: Phase::AuthChecker, kind: Kind::First, list: c"ap_hook_get_auth_checker" },
+    Row { phase: Phase::TypeChecker, kind: Kind::First, list: c"ap_hook_get_type_checker" },
+    Row { phase: Phase::Fixups, kind: Kind::All, list: c"ap_hook_get_fixups" },
+    Row { phase: Phase::InsertFilter, kind: Kind::Void, list: c"ap_hook_get_insert_filter" },
+    Row { phase: Phase::SessionLoad, kind: Kind::First, list: c"ap_hook_get_session_load" },
+    Row { phase: Phase::SessionSave, kind: Kind::First, list: c"ap_hook_get_session_save" },
+];
+
+/// Whichever it is that a list has; called with the type of its phase.
+pub(super) type Function = unsafe extern "C" fn();
+type Hook = unsafe extern "C" fn(*mut ffi::request_rec) -> c_int;
+type VoidHook = unsafe extern "C" fn(*mut ffi::request_rec);
+type SessionHook = unsafe extern "C" fn(*mut ffi::request_rec, *mut c_void) -> c_int;
+
+/// An element of a list, the same for all of them (`APR_DECLARE_EXTERNAL_HOOK`; `apxs/assert.c`).
+#[repr(C)]
+pub(super) struct Link {
+    pub(super) function: Function,
+    /// The source of the module whose function it is (`mod_lua.c`).
+    pub(super) module: *const c_char,
+    predecessors: *const c_void,
+    successors: *const c_void,
+    order: c_int,
+}
+
+/// What the lists had, by phase; set once, when a child begins.
+static FUNCTIONS: OnceLock<[Vec<Function>; COUNT]> = OnceLock::new();
+
+/// A phase that has come for a request.
+///
+/// # Invariants
+///
+/// The session is null, or what mod_session passes with the request. Who makes the call waits for its end.
+#[derive(Clone, Copy)]
+pub struct PhaseCall {
+    phase: Phase,
+    session: *mut c_void,
+}
+
+// SAFETY: the session belongs to the request; by the invariant the thread that has one has the other.
+unsafe impl Send for PhaseCall {}
+
+impl PhaseCall {
+    /// Which.
+    pub fn phase(self) -> Phase {
+        self.phase
+    }
+
+    /// Runs the phase's functions, on this thread.
+    pub fn run(self, request: Request<'_>) -> Status {
+        let row = &ROWS[self.phase as usize];
+        let functions = FUNCTIONS.get().map_or(&[][..], |all| &all[self.phase as usize]);
+        for function in functions {
+            // SAFETY: the request is live and this thread's; the function has the type of its phase.
+            let status = Status(unsafe {
+                match (row.phase, row.kind) {
+                    (Phase::SessionLoad | Phase::SessionSave, _) => {
+                        std::mem::transmute::<Function, SessionHook>(*function)(
+                            request.as_ptr(),
+                            self.session,
+                        )
+                    }
+                    (_, Kind::Void) => {
+                        std::mem::transmute::<Function, VoidHook>(*function)(request.as_ptr());
+                        ffi::OK
+                    }
+                    _ => std::mem::transmute::<Function, Hook>(*function)(request.as_ptr()),
+                }
+            });
+            match row.kind {
+                Kind::First if status != Status::DECLINED => return status,
+                Kind::All if status != Status::OK && status != Status::DECLINED => return status,
+                _ => {}
+            }
+        }
+        match row.kind {
+            Kind::First => Status::DECLINED,
+            Kind::All | Kind::Void => Status::OK,
+        }
+    }
+}
+
+/// From now on `R` runs the phases of requests in this process. To be called when a child begins, after all modules.
+///
+/// # Errors
+/// A list is not what is known here: none has been touched.
+pub fn take_over<R: PhaseRunner>() -> Result<(), String> {
+    let mut lists = Vec::new();
+    for row in &ROWS {
+        lists.push(links(row.list)?);
+    }
+    // Of a process that serves and reads its configuration again (`httpd -X`), only the first time.
+    let functions = std::array::from_fn(|index| lists[index].iter().map(|link| link.function).collect());
+    if FUNCTIONS.set(functions).is_err() {
+        return Ok(());
+    }
+    let entries = entries::<R>();
+    for ((row, list), entry) in ROWS.iter().zip(&mut lists).zip(entries) {
+        for (position, link) in list.iter_mut().enumerate() {
+            link.function = if position == 0 { entry } else { nothing(row) };
+        }
+    }
+    Ok(())
+}
+
+/// The elements of a list of httpd's; none where httpd has no such list, or nobody is in it.
+///
+/// # Errors
+/// Its elements are of another size.
+pub(super) fn links(list: &CStr) -> Result<&'static mut [Link], String> {
+    // SAFETY: functions of these names take nothing, and give null or an array. It is in the configuration's pool; a child's
+    // one thread looks at it before requests are served, and nobody else has it then.
+    unsafe {
+        let get = libc::dlsym(libc::RTLD_DEFAULT, list.as_ptr());
+        if get.is_null() {
+            return Ok(&mut []);
+        }
+        let get =
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> *mut ffi::apr_array_header_t>(get);
+        let Some(array) = get().as_mut() else { return Ok(&mut []) };
+        if array.elt_size as usize != size_of::<Link>() {
+            return Err(format!("{list:?} has elements of {} bytes", array.elt_size));
+        }
+        if array.elts.is_null() || array.nelts == 0 {
+            return Ok(&mut []);
+        }
+        Ok(std::slice::from_raw_parts_mut(array.elts.cast(), array.nelts as usize))
+    }
+}
+
+/// What comes behind the first of a list, which runs all of them.
+fn nothing(row: &Row) -> Function {
+    unsafe extern "C" fn declined(_: *mut ffi::request_rec, _: *mut c_void) -> c_int {
+        ffi::DECLINED
+    }
+    unsafe extern "C" fn no_answer(_: *mut ffi::request_rec) {}
+    // SAFETY: called with the type of its phase, which has the same parameters, or one less.
+    unsafe {
+        match row.kind {
+            Kind::Void => std::mem::transmute::<VoidHook, Function>(no_answer),
+            _ => std::mem::transmute::<SessionHook, Function>(declined),
+        }
+    }
+}
+
+/// The first of each list.
+fn entries<R: PhaseRunner>() -> [Function; COUNT] {
+    macro_rules! entries {
+        ($($index:literal)*) => {
+            // SAFETY: as above.
+            unsafe { [$(match ROWS[$index].kind {
+                Kind::Void => std::mem::transmute::<VoidHook, Function>(enter_void::<R, $index>),
+                _ if $index >= Phase::SessionLoad as usize => {
+                    std::mem::transmute::<SessionHook, Function>(enter_session::<R, $index>)
+                }
+                _ => std::mem::transmute::<Hook, Function>(enter::<R, $index>),
+            }),*] }
+        };
+    }
+    entries!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+}
+
+unsafe extern "C" fn enter<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) -> c_int {
+    // SAFETY: httpd passes a live request, and the thread that comes to its phase is the one that has it.
+    unsafe { enter_with::<R, PHASE>(r, null_mut()) }.unwrap_or(ffi::HTTP_INTERNAL_SERVER_ERROR)
+}
+
+unsafe extern "C" fn enter_void<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) {
+    // SAFETY: as above.
+    let status = unsafe { enter_with::<R, PHASE>(r, null_mut()) };
+    if status.is_some_and(|status| status != ffi::OK) {
+        // SAFETY: as above.
+        guard((), || R::lost(unsafe { Request::from_ptr(r) }));
+    }
+}
+
+unsafe extern "C" fn enter_session<R: PhaseRunner, const PHASE: usize>(
+    r: *mut ffi::request_rec,
+    session: *mut c_void,
+) -> c_int {
+    // SAFETY: as above; mod_session passes a session with its request.
+    unsafe { enter_with::<R, PHASE>(r, session) }.unwrap_or(ffi::APR_EGENERAL)
+}
+
+/// Has a phase run; `None` where that has panicked.
+///
+/// # Safety
+///
+/// `r` is a live request, which is this thread's; `session` is null or what mod_session passes with it.
+unsafe fn enter_with<R: PhaseRunner, const PHASE: usize>(
+    r: *mut ffi::request_rec,
+    session: *mut c_void,
+) -> Option<c_int> {
+    let call = PhaseCall { phase: ROWS[PHASE].phase, session };
+    // SAFETY: the caller's word.
+    let request = || unsafe { Request::from_ptr(r) };
+    let status = guard(None, || Some(R::run(request(), call).0));
+    if status.is_none() {
+        guard((), || {
+            // No request can do without what core keeps with it (`core_create_req`).
+            if call.phase == Phase::CreateRequest {
+                call.run(request());
+            }
+            R::lost(request());
+        });
+    }
+    status
+}

@@ -1,0 +1,249 @@
+//! Requests that another one has started: subrequests and internal redirects.
+//!
+//! A page may have written nearly all that httpd hands from the one to the other. So a request that comes from a confined one
+//! is rebuilt before its first hook, from what was attested of that one: its hooks decide by that alone. Once it is
+//! decided where it is served, it gets back what the page has written, if that is the page's own context; else it takes along
+//! variables with safe names only.
+
+use crate::attested::Attested;
+use crate::config::Section;
+use crate::environment::is_safe;
+use crate::httpd::input::{Method, RequestInput};
+use crate::httpd::phase::Phase;
+use crate::httpd::place::Place;
+use crate::httpd::pool::Pool;
+use crate::httpd::request::Request;
+use crate::httpd::ssi;
+use crate::httpd::status::Status;
+use crate::httpd::table::Table;
+use crate::record;
+use std::cell::Cell;
+use std::ffi::CStr;
+
+/// What a request was given by httpd when it was started, and what it has instead.
+pub struct Nested<'r> {
+    /// What httpd gave it: its parent's, as the parent's page has left it.
+    given: RequestInput<'r>,
+    /// What took its place, as it was then.
+    rebuilt: RequestInput<'r>,
+    /// The type of its content that the parent's page suggests.
+    content_type: Cell<Option<&'r CStr>>,
+    /// The user and kind of authentication that httpd copied from its parent.
+    identity: Cell<Option<(Option<&'r CStr>, Option<&'r CStr>)>>,
+    /// Where its file is, before the sections that follow.
+    storage: Cell<Option<Place>>,
+}
+
+/// What was attested of the request that this one comes from; `None` where that one is the client's own or the server's, or
+/// no page has run that could have written to it.
+fn of_parent<'r>(request: Request<'r>) -> Option<(Request<'r>, &'r Attested<'r>)> {
+    let parent = request.parent()?;
+    let record = record::of(parent)?;
+    let is_confined = record.nested.get().is_some() || parent.configuration::<Section>().confines();
+    Some((parent, record.attested.get().filter(|_| is_confined)?))
+}
+
+/// Before a phase of a request runs, on the thread that runs it. Not OK: the request is refused.
+///
+/// `is_brought`: the request was started on a worker, where httpd has looked `<If>` sections up with the worker's rights.
+pub fn before(request: Request<'_>, phase: Phase, is_brought: bool) -> Status {
+    match phase {
+        Phase::CreateRequest if request.previous().is_none() => rebuild(request),
+        Phase::PostReadRequest if request.previous().is_some() => rebuild(request),
+        Phase::PreTranslateName | Phase::TranslateName | Phase::MapToStorage => bind(request, phase),
+        _ => {}
+    }
+    match phase {
+        Phase::PreTranslateName | Phase::TranslateName if is_brought => {
+            request.walk_sections(request.server_place())
+        }
+        Phase::PostPerdirConfig if is_brought => {
+            let nested = record::of(request).and_then(|record| record.nested.get());
+            match nested.and_then(|nested| nested.storage.get()) {
+                Some(storage) => request.walk_sections(storage),
+                // Nobody has noted it: the request has come by another way.
+                None => Status::INTERNAL_SERVER_ERROR,
+            }
+        }
+        _ => Status::OK,
+    }
+}
+
+/// After a phase has run.
+pub fn after(request: Request<'_>, phase: Phase) {
+    if phase == Phase::MapToStorage
+        && let Some(nested) = record::of(request).and_then(|record| record.nested.get())
+    {
+        nested.storage.set(Some(request.place()));
+    }
+}
+
+/// Gives a request what was attested of its parent, in place of what the parent's page has left.
+fn rebuild(request: Request<'_>) {
+    let Some((parent, attested)) = of_parent(request) else { return };
+    let pool = request.pool();
+    let given = request.input();
+    let is_redirect = request.previous().is_some();
+    let mut input = attested.input.copy(pool);
+    if is_redirect {
+        input.environment = redirected(attested.input.environment, pool);
+        own_names(parent, attested, given.environment, input.environment);
+        let method = request.method();
+        if !method.is_get() && method != attested.method {
+            request.set_method(attested.method);
+        }
+    }
+    // Where the body has been read, or is not the request's, httpd takes these away.
+    for name in BODY {
+        if given.headers.get(name).is_none() {
+            input.headers.unset(name);
+        }
+    }
+    request.set_input(input);
+    let nested = Nested {
+        given,
+        rebuilt: input.copy(pool),
+        content_type: Cell::new(None),
+        identity: Cell::new(None),
+        storage: Cell::new(None),
+    };
+    let _ = record::of_or_new(request).nested.set(nested);
+}
+
+/// What `ap_set_sub_req_protocol` takes from the headers of a request with a body (`server/protocol.c`).
+const BODY: [&CStr; 10] = [
+    c"Content-Encoding",
+    c"Content-Language",
+    c"Content-Length",
+    c"Content-Location",
+    c"Content-MD5",
+    c"Content-Range",
+    c"Content-Type",
+    c"Expires",
+    c"Last-Modified",
+    c"Transfer-Encoding",
+];
+
+/// An environment as an internal redirect has it (`rename_original_env`).
+fn redirected<'r>(environment: Table<'_>, pool: Pool<'r>) -> Table<'r> {
+    let renamed = Table::new(pool);
+    for (name, value) in environment.entries() {
+        renamed.add(pool.joined(c"REDIRECT_", name), pool.copy(value));
+    }
+    renamed
+}
+
+/// What httpd itself says of a redirect (`internal_internal_redirect`, `ap_die_r`).
+fn own_names<'r>(parent: Request<'r>, attested: &Attested<'r>, given: Table<'r>, environment: Table<'r>) {
+    if let Some(status) = given.get(c"REDIRECT_STATUS") {
+        environment.set(c"REDIRECT_STATUS", status);
+    }
+    if given.get(c"REDIRECT_REQUEST_METHOD").is_some() {
+        environment.set(c"REDIRECT_REQUEST_METHOD", attested.method.name);
+    }
+    // Not the words of a page.
+    let has_run = record::of(parent).is_some_and(|record| record.has_run.get());
+    if let Some(notes) = given.get(c"REDIRECT_ERROR_NOTES").filter(|_| !has_run) {
+        environment.set(c"REDIRECT_ERROR_NOTES", notes);
+    }
+}
+
+/// Holds a page to what it may choose: of a subrequest's method, only the client's own and GET; and no type for content
+/// that has not been looked at.
+fn bind(request: Request<'_>, phase: Phase) {
+    let Some(nested) = record::of(request).and_then(|record| record.nested.get()) else { return };
+    let Some((_, attested)) = of_parent(request) else { return };
+    let method = request.method();
+    if !method.is_get() && method != attested.method {
+        request.set_method(Method::GET);
+    }
+    if phase == Phase::TranslateName
+        && let Some(content_type) = request.take_content_type()
+    {
+        nested.content_type.set(Some(content_type));
+    }
+}
+
+/// In the first fixups: the user is who was attested, also where httpd has copied another.
+pub fn identify<'r>(request: Request<'r>, attested: &Attested<'r>) {
+    if let Some(nested) = record::of(request).and_then(|record| record.nested.get()) {
+        if request.parent().is_some_and(|parent| parent.place() == request.place()) {
+            nested.identity.set(Some((request.user(), request.auth_type())));
+        }
+        request.set_identity(attested.user, attested.auth_type);
+    }
+}
+
+/// Whether the request is to be served in another context than the one that it comes from.
+pub fn crosses(request: Request<'_>) -> bool {
+    request.parent().is_some_and(|parent| record::context(parent) != record::context(request))
+}
+
+/// When it is decided where the request is served.
+pub fn settle(request: Request<'_>) {
+    let Some(nested) = record::of(request).and_then(|record| record.nested.get()) else { return };
+    if crosses(request) { nested.keep_safe_names(request) } else { nested.give_back(request) }
+}
+
+/// Before a request is served in another context than its page's: mod_include would have a part share its page's
+/// environment, for both to write.
+pub fn part(request: Request<'_>) {
+    if request.main().is_some() && crosses(request) {
+        ssi::forget_page(request);
+    }
+}
+
+impl<'r> Nested<'r> {
+    /// Has the request take along what the page may hand over, of what it has of its parent; what its own hooks have set,
+    /// it keeps.
+    fn keep_safe_names(&self, request: Request<'r>) {
+        let environment = request.environment();
+        let inherited = self.rebuilt.environment.entries();
+        for (name, value) in environment.entries() {
+            // The same text, not an equal one.
+            let is_inherited = inherited.iter().any(|(_, other)| std::ptr::eq(*other, value));
+            if is_inherited && !is_safe(name.to_bytes()) {
+                environment.unset(name);
+            }
+        }
+    }
+
+    /// Gives the request what its page has written, with what its own hooks have changed since.
+    fn give_back(&self, request: Request<'r>) {
+        let now = request.input();
+        apply(self.rebuilt.environment, now.environment, self.given.environment);
+        apply(self.rebuilt.headers, now.headers, self.given.headers);
+        request.set_input(self.given);
+        if let Some((user, auth_type)) = self.identity.get() {
+            request.set_identity(user, auth_type);
+        }
+        if let Some(content_type) = self.content_type.get() {
+            request.suggest_content_type(content_type);
+        }
+    }
+}
+
+/// Makes the changes that lead from one table to another in a third.
+fn apply<'r>(before: Table<'r>, now: Table<'r>, target: Table<'r>) {
+    let (before, now) = (before.entries(), now.entries());
+    let values = |entries: &[(&'r CStr, &'r CStr)], name: &CStr| -> Vec<*const CStr> {
+        let own = entries.iter().filter(|(other, _)| is_same(other, name));
+        own.map(|(_, value)| std::ptr::from_ref::<CStr>(value)).collect()
+    };
+    let mut done: Vec<&CStr> = Vec::new();
+    for (name, _) in before.iter().chain(&now) {
+        if done.iter().any(|other| is_same(other, name)) || values(&before, name) == values(&now, name) {
+            continue;
+        }
+        done.push(name);
+        target.unset(name);
+        for (name, value) in now.iter().filter(|(other, _)| is_same(other, name)) {
+            target.add(name, value);
+        }
+    }
+}
+
+/// Names of headers and, to APR's tables, of variables are the same whatever their case.
+fn is_same(one: &CStr, other: &CStr) -> bool {
+    one.to_bytes().eq_ignore_ascii_case(other.to_bytes())
+}

@@ -257,17 +257,26 @@ fn python_handlers() -> Vec<CString> {
         return Vec::new();
     }
     let restricted = tree::arguments_of("WSGIRestrictEmbedded");
-    let is_on = |argument: &String| argument.trim_matches('"').eq_ignore_ascii_case("On");
+    let is_on = |argument: &Vec<u8>| unquoted(argument).eq_ignore_ascii_case(b"On");
     // A dispatch script says which processes a request is for, and is run in httpd itself all the same.
     let dispatches = !tree::arguments_of("WSGIDispatchScript").is_empty();
     if !dispatches && !restricted.is_empty() && restricted.iter().all(is_on) {
         return Vec::new();
     }
     let own = tree::arguments_of("WSGIHandlerScript").into_iter();
-    let own =
-        own.filter_map(|arguments| Some(arguments.split_whitespace().next()?.trim_matches('"').to_owned()));
-    let known = ["wsgi-script", "application/x-httpd-wsgi"].map(str::to_owned);
+    let own = own.filter_map(|arguments| {
+        let first = arguments.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
+        Some(unquoted(first).to_vec())
+    });
+    let known = ["wsgi-script", "application/x-httpd-wsgi"].map(Vec::from);
     known.into_iter().chain(own).filter_map(|name| CString::new(name).ok()).collect()
+}
+
+/// A directive's argument without quotes around it.
+fn unquoted(argument: &[u8]) -> &[u8] {
+    let start = argument.iter().take_while(|b| **b == b'"').count();
+    let rest = &argument[start..];
+    &rest[..rest.len() - rest.iter().rev().take_while(|b| **b == b'"').count()]
 }
 
 /// Has the sockets that `Listen` is about to make carry the lowest level, where httpd itself is above it: it

@@ -28,7 +28,7 @@ static REAL: Mutex<Option<Open>> = Mutex::new(None);
 ///
 /// To be called once the configuration is read.
 pub fn keeps_none() -> bool {
-    let is_off = |value: &String| value.eq_ignore_ascii_case("off") || value == "0";
+    let is_off = |value: &Vec<u8>| value.eq_ignore_ascii_case(b"off") || value == b"0";
     tree::of_main_server("DBDPersist").as_ref().is_some_and(is_off)
         && tree::arguments_of("DBDPersist").iter().all(is_off)
 }

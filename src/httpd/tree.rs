@@ -3,10 +3,11 @@
 use crate::ffi;
 use std::ffi::{CStr, c_char, c_int};
 
-/// The arguments of each directive of that name, in the order they stand, whatever sections they stand in.
+/// The arguments of each directive of that name, in the order they stand, whatever sections they stand in: bytes, as
+/// httpd goes by them.
 ///
 /// To be called once the configuration is read.
-pub fn arguments_of(directive: &str) -> Vec<String> {
+pub fn arguments_of(directive: &str) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     // SAFETY: httpd keeps the tree as long as the configuration, and nobody changes it once it is read.
     unsafe { walk(ffi::ap_conftree, directive, &mut found) };
@@ -16,14 +17,14 @@ pub fn arguments_of(directive: &str) -> Vec<String> {
 /// The arguments of the last directive of that name that stands in no section.
 ///
 /// To be called once the configuration is read.
-pub fn of_main_server(directive: &str) -> Option<String> {
+pub fn of_main_server(directive: &str) -> Option<Vec<u8>> {
     let mut found = None;
     // SAFETY: as above, and so are the node's neighbours and texts.
     unsafe {
         let mut next = ffi::ap_conftree.cast_const();
         while let Some(node) = next.as_ref() {
             if text(node.directive).eq_ignore_ascii_case(directive) {
-                found = Some(text(node.args));
+                found = Some(bytes(node.args).to_vec());
             }
             next = node.next;
         }
@@ -42,14 +43,14 @@ pub fn section_at(file: &str, line: u32) -> Option<String> {
 /// # Safety
 ///
 /// `node` is null or of httpd's tree of directives, in which nobody changes anything meanwhile.
-unsafe fn walk(node: *const ffi::ap_directive_t, directive: &str, found: &mut Vec<String>) {
+unsafe fn walk(node: *const ffi::ap_directive_t, directive: &str, found: &mut Vec<Vec<u8>>) {
     let mut next = node;
     // SAFETY: the caller's word, which goes for the node's neighbours and its texts.
     while let Some(node) = unsafe { next.as_ref() } {
         // SAFETY: as above.
         unsafe {
             if text(node.directive).eq_ignore_ascii_case(directive) {
-                found.push(text(node.args));
+                found.push(bytes(node.args).to_vec());
             }
             walk(node.first_child, directive, found);
         }
@@ -86,9 +87,19 @@ unsafe fn written_at(node: *const ffi::ap_directive_t, file: &str, line: u32) ->
 ///
 /// Null, or a C string.
 pub(super) unsafe fn text(text: *const c_char) -> String {
+    // SAFETY: the caller's word.
+    String::from_utf8_lossy(unsafe { bytes(text) }).into_owned()
+}
+
+/// The bytes of a text of httpd's, which live as long as it; none where it is null.
+///
+/// # Safety
+///
+/// Null, or a C string.
+unsafe fn bytes<'t>(text: *const c_char) -> &'t [u8] {
     if text.is_null() {
-        return String::new();
+        return &[];
     }
     // SAFETY: the caller's word.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(text) }.to_bytes()
 }

@@ -355,7 +355,7 @@ impl Started {
         let value = facts.attested.input.environment.get_str(name);
         let Some(value) = value else { return Ok(None) };
         let bad = |error| Why::BadValue { variable: name.to_owned(), error };
-        let spec = DomainSpec::parse(&value.to_string_lossy()).map_err(bad)?;
+        let spec = DomainSpec::parse_bytes(value.to_bytes()).map_err(bad)?;
         let server = self.server.as_ref().ok_or(Why::Unprepared)?;
         let context = resolve(&spec, server).map_err(bad)?;
         Ok(Some(Arc::new(Prepared::new(context.to_string())).into()))
@@ -374,7 +374,7 @@ fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
         let number = facts.group_file.ok_or(Why::NoGroupFile)?;
         group_file = maps.current(number).ok_or(Why::Unprepared)?;
         let PublishedFile::Groups(file) = &group_file.file else { return Err(Why::Unprepared) };
-        groups = file.groups(user).map_err(bad)?;
+        groups = file.groups(user, map.case()).map_err(bad)?;
         asker.groups = &groups;
     }
     let found = map.find(&asker).map_err(bad)?;

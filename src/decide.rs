@@ -7,7 +7,7 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::lsm::{self, Prepared, Target};
-use crate::policy::{self, Asker, Context, Decision, Peer, Range, Why};
+use crate::policy::{self, Asker, Context, Decision, Peer, Quoted, Range, Why};
 use crate::record::{self, Decided};
 use crate::{explain, interop, nested, tag};
 use std::ffi::CStr;
@@ -150,9 +150,9 @@ fn with_facts<T>(
     attested: &Attested<'_>,
     body: impl FnOnce(&Facts<'_>) -> T,
 ) -> T {
-    let user = attested.user.map(CStr::to_string_lossy);
+    let user = attested.user.map(CStr::to_bytes);
     body(&Facts {
-        asker: Asker { user: user.as_deref(), groups: &[], address: request.address() },
+        asker: Asker { user, groups: &[], address: request.address() },
         request,
         attested,
         maps: section.settings.and_then(|settings| settings.maps.get()),
@@ -225,7 +225,7 @@ fn peer_range(request: Request<'_>) -> Result<Range, String> {
 
 /// The line of the log that tells of a decision.
 fn told(attested: &Attested<'_>, decided: &Decided<'_>) -> String {
-    let user = attested.user.map(|user| format!("user {:?}", user.to_string_lossy()));
+    let user = attested.user.map(|user| format!("user {}", Quoted(user.to_bytes())));
     let what = match &decided.decision {
         Decision::Keep => "served in the server context".to_owned(),
         Decision::Enter(target) => format!("enters {target}"),

@@ -151,14 +151,14 @@ impl WordsSetter for Domain {
     const PLACE: Place = Place::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, mut words: Words<'_>) -> Result<(), String> {
-        let text = |word: Option<&CStr>| word.map(|word| word.to_string_lossy().into_owned());
-        let spec = text(words.next())
-            .ok_or("takes a domain, and for whom: SELinuxDomain SPEC [not] PROVIDER ...")?;
-        let slot = Slot::from(domain(&spec)?);
+        let spec =
+            words.next().ok_or("takes a domain, and for whom: SELinuxDomain SPEC [not] PROVIDER ...")?;
+        let slot = Slot::from(DomainSpec::parse_bytes(spec.to_bytes()).map_err(|error| error.to_string())?);
         let mut rest = words;
         let negated = rest.next().is_some_and(|word| word.to_bytes().eq_ignore_ascii_case(b"not"));
         let words = if negated { rest } else { words };
-        let name = text(words.clone().next()).ok_or("names no provider: what would stand after Require?")?;
+        let name = words.clone().next().ok_or("names no provider: what would stand after Require?")?;
+        let name = name.to_string_lossy();
         let provider = directive.provider(words).map_err(|error| match error {
             ProviderError::Unknown => {
                 let module = module_of(&name).unwrap_or("the module that has it");

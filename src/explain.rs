@@ -3,7 +3,7 @@
 use crate::config::{Facts, Found, Section, Started};
 use crate::lsm::{self, Target};
 use crate::maps::PublishedFile;
-use crate::policy::{Context, Decision, Why};
+use crate::policy::{Case, Context, Decision, Shown, Why};
 use std::fmt::Write as _;
 
 /// What became of a rule, in words.
@@ -35,7 +35,8 @@ pub fn text(
             _ => writeln!(text, "{name:<9}{}", value.replace(char::is_control, "?")),
         };
     };
-    line("user", facts.asker.user.unwrap_or("nobody has logged in"));
+    let user = facts.asker.user.map(|user| Shown(user).to_string());
+    line("user", user.as_deref().unwrap_or("nobody has logged in"));
     line("groups", &groups(facts));
     let address = facts.asker.address.map(|address| address.to_canonical().to_string());
     line("address", address.as_deref().unwrap_or("none (a Unix socket)"));
@@ -83,11 +84,19 @@ fn groups(facts: &Facts<'_>) -> String {
         return "not read: no map has lines for groups".to_owned();
     };
     match &published.file {
-        PublishedFile::Groups(file) => match file.groups(user) {
-            Ok(groups) if groups.is_empty() => "none".to_owned(),
-            Ok(groups) => groups.join(", "),
-            Err(error) => error.to_string(),
-        },
+        PublishedFile::Groups(file) => {
+            let of = |case| match file.groups(user, case) {
+                Ok(groups) if groups.is_empty() => "none".to_owned(),
+                Ok(groups) => {
+                    groups.into_iter().map(|group| Shown(group).to_string()).collect::<Vec<_>>().join(", ")
+                }
+                Err(error) => error.to_string(),
+            };
+            match (of(Case::Counts), of(Case::Ignored)) {
+                (exact, ignored) if exact == ignored => exact,
+                (exact, ignored) => format!("{exact}; to a map that ignores case: {ignored}"),
+            }
+        }
         PublishedFile::Map(_) => "not known".to_owned(),
     }
 }

@@ -221,8 +221,9 @@ fn warn_of_modules(settings: &Settings, main: Server<'_>, python: &[CString]) {
     }
     if has_module(c"mod_security2.c") {
         let folders = tree::arguments_of("SecTmpDir");
-        let folders = folders.iter().map(|folder| folder.trim_matches('"').trim_end_matches('/'));
-        for folder in folders.filter(|folder| *folder != "/tmp") {
+        let folders = folders.iter().map(|folder| String::from_utf8_lossy(folder));
+        let folders = folders.map(|folder| folder.trim_matches('"').trim_end_matches('/').to_owned());
+        for folder in folders.filter(|folder| folder != "/tmp") {
             let text = format!(
                 "SEL0029: ModSecurity keeps long request bodies in {folder}, where workers may not read them, so that mapped requests fail: say SecTmpDir /tmp"
             );

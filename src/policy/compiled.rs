@@ -8,6 +8,7 @@ use super::container::{self, Kind};
 use super::context::Context;
 use super::lookup::{self, Kinds, Value};
 use super::map::Line;
+use super::name::Case;
 use super::range::{Highest, Range};
 use super::spec::{DomainSpec, SpecError};
 use super::who::Asker;
@@ -53,6 +54,7 @@ const FST: usize = 4;
 
 /// The compiled form of lines that come with their keys, in the order of keys.
 pub(super) fn compile<'l>(
+    case: Case,
     lines: impl Iterator<Item = (&'l [u8], &'l Line)>,
 ) -> Result<Vec<u8>, CompileError> {
     let mut bases = Numbers::default();
@@ -88,7 +90,8 @@ pub(super) fn compile<'l>(
     head.extend_from_slice(&[kinds.v6_hosts.into(), kinds.groups.into()]);
     let tried: Vec<u8> = trials(specs.into_values()).flat_map(|value| value.to_u64().to_le_bytes()).collect();
     let (bases, ranges) = (bases.section(), ranges.section());
-    Ok(container::write(Kind::Map, [&head, &tried, &bases, &ranges, &fst]))
+    let kind = if case == Case::Ignored { Kind::MapIgnoringCase } else { Kind::Map };
+    Ok(container::write(kind, [&head, &tried, &bases, &ranges, &fst]))
 }
 
 /// Of each base, the lines to try: all whose range is no raw one, and an even sample of the others,
@@ -160,12 +163,18 @@ struct Tables<D> {
     data: D,
     sections: [ops::Range<usize>; container::SECTIONS],
     kinds: Kinds,
+    case: Case,
     fst: Fst<Part<D>>,
 }
 
 impl<D: AsRef<[u8]> + Clone> Tables<D> {
-    fn open(kind: Kind, data: D) -> Result<Self, CompiledError> {
-        let sections = container::read(kind, data.as_ref())?;
+    /// The kind is the first of the two where the case of names counts, the second where it is ignored. (A flag
+    /// would mean nothing to a version that does not know it.)
+    fn open([counts, ignored]: [Kind; 2], data: D) -> Result<Self, CompiledError> {
+        let (case, sections) = match container::read(counts, data.as_ref()) {
+            Err(CompiledError::Foreign) => (Case::Ignored, container::read(ignored, data.as_ref())?),
+            sections => (Case::Counts, sections?),
+        };
         let head = &data.as_ref()[sections[HEAD].clone()];
         let bits = |from: usize| -> Result<u128, CompiledError> {
             let bytes = head.get(from..from + 16).ok_or(CompiledError::Damaged)?;
@@ -175,7 +184,7 @@ impl<D: AsRef<[u8]> + Clone> Tables<D> {
         let kinds = Kinds { v4: bits(8)?, v6: bits(24)?, v6_hosts: flag(40)?, groups: flag(41)? };
         let fst =
             Fst::new(Part::new(data.clone(), sections[FST].clone())).map_err(|_| CompiledError::Damaged)?;
-        Ok(Self { data, sections, kinds, fst })
+        Ok(Self { data, sections, kinds, case, fst })
     }
 
     fn section(&self, index: usize) -> &[u8] {
@@ -213,7 +222,7 @@ impl<D: AsRef<[u8]> + Clone> CompiledMap<D> {
     /// # Errors
     /// [`CompiledError`] where it is something else, or not whole.
     pub fn open(data: D) -> Result<Self, CompiledError> {
-        let tables = Tables::open(Kind::Map, data)?;
+        let tables = Tables::open([Kind::Map, Kind::MapIgnoringCase], data)?;
         container::verify(tables.data.as_ref())?;
         // The checksum tells of accidents, not of a file that somebody made up.
         if [BASES, RANGES].into_iter().all(|list| container::is_list(tables.section(list))) {
@@ -241,10 +250,16 @@ impl<D: AsRef<[u8]> + Clone> CompiledMap<D> {
         self.0.kinds.groups
     }
 
+    /// Whether the case of names counts.
+    #[must_use]
+    pub fn case(&self) -> Case {
+        self.0.case
+    }
+
     /// The line that decides for `asker`, in time that does not depend on how many there are.
     #[must_use]
     pub fn find(&self, asker: &Asker<'_>) -> Option<Found> {
-        let value = lookup::find(&self.0.fst, self.0.kinds, asker)?;
+        let value = lookup::find(&self.0.fst, self.0.kinds, self.0.case, asker)?;
         Some(Found { line: value.line, spec: self.spec(value)? })
     }
 
@@ -308,7 +323,11 @@ impl<D: AsRef<[u8]> + Clone> CompiledMap<D> {
         let bases = container::texts(bases.iter().map(String::as_str));
         let ranges = container::texts(ranges.iter().map(String::as_str));
         let sections = [self.0.section(HEAD), &[], &bases, &ranges, self.0.section(FST)];
-        Ok(container::write(Kind::Resolved, sections))
+        let kind = match self.0.case {
+            Case::Counts => Kind::Resolved,
+            Case::Ignored => Kind::ResolvedIgnoringCase,
+        };
+        Ok(container::write(kind, sections))
     }
 }
 
@@ -321,7 +340,7 @@ impl<D: AsRef<[u8]> + Clone> ResolvedMap<D> {
     /// # Errors
     /// [`CompiledError`] where it is something else.
     pub fn open(data: D) -> Result<Self, CompiledError> {
-        Tables::open(Kind::Resolved, data).map(Self)
+        Tables::open([Kind::Resolved, Kind::ResolvedIgnoringCase], data).map(Self)
     }
 
     /// Whether a rule is for a group.
@@ -330,12 +349,20 @@ impl<D: AsRef<[u8]> + Clone> ResolvedMap<D> {
         self.0.kinds.groups
     }
 
+    /// Whether the case of names counts.
+    #[must_use]
+    pub fn case(&self) -> Case {
+        self.0.case
+    }
+
     /// The line that decides for `asker`, and the context it leads to.
     ///
     /// # Errors
     /// [`CompiledError`] where the map is not what it should be, or the context longer than the kernel takes.
     pub fn find(&self, asker: &Asker<'_>) -> Result<Option<(usize, String)>, CompiledError> {
-        let Some(value) = lookup::find(&self.0.fst, self.0.kinds, asker) else { return Ok(None) };
+        let Some(value) = lookup::find(&self.0.fst, self.0.kinds, self.0.case, asker) else {
+            return Ok(None);
+        };
         let (base, range) = self.0.texts(value)?;
         let mut context = String::with_capacity(base.len() + 1 + range.len());
         context.push_str(base);

@@ -20,6 +20,10 @@ pub(super) enum Kind {
     Resolved = 2,
     /// A group file.
     Groups = 3,
+    /// As `Map`, of a map that ignores the case of names.
+    MapIgnoringCase = 4,
+    /// As `Resolved`, of such a map.
+    ResolvedIgnoringCase = 5,
 }
 
 /// A file of these sections.
@@ -63,15 +67,15 @@ pub(super) fn verify(file: &[u8]) -> Result<(), CompiledError> {
 }
 
 /// A list of texts in a section, each found by its index.
-pub(super) fn texts<'t>(texts: impl ExactSizeIterator<Item = &'t str>) -> Vec<u8> {
+pub(super) fn texts<T: AsRef<[u8]>>(texts: impl ExactSizeIterator<Item = T>) -> Vec<u8> {
     let mut section = (texts.len() as u32).to_le_bytes().to_vec();
-    let mut all = String::new();
+    let mut all = Vec::new();
     for text in texts {
         section.extend_from_slice(&(all.len() as u32).to_le_bytes());
-        all.push_str(text);
+        all.extend_from_slice(text.as_ref());
     }
     section.extend_from_slice(&(all.len() as u32).to_le_bytes());
-    section.extend_from_slice(all.as_bytes());
+    section.extend_from_slice(&all);
     section
 }
 
@@ -87,10 +91,15 @@ pub(super) fn is_list(section: &[u8]) -> bool {
 
 /// One text of a list made by [`texts`].
 pub(super) fn text(section: &[u8], index: usize) -> Option<&str> {
+    str::from_utf8(bytes(section, index)?).ok()
+}
+
+/// The same, where it is any bytes.
+pub(super) fn bytes(section: &[u8], index: usize) -> Option<&[u8]> {
     let count = number(section, 0)?;
     let start = number(section, 1 + index).filter(|_| index < count)?;
     let end = number(section, 2 + index)?;
-    str::from_utf8(section.get(4 * (2 + count)..)?.get(start..end)?).ok()
+    section.get(4 * (2 + count)..)?.get(start..end)
 }
 
 fn number(section: &[u8], index: usize) -> Option<usize> {

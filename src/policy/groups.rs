@@ -3,9 +3,10 @@
 //! Owns their grammar, which is mod_authz_groupfile's (`groups_for_user`), and a compiled form that
 //! tells the groups of a user. It must not read files.
 
+use super::SHOWN;
 use super::compiled::{CompiledError, Part};
 use super::container::{self, Kind};
-use super::quoted;
+use super::name::{Case, fold, write_escaped};
 use fst::raw::{Builder, Fst};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops;
@@ -23,12 +24,9 @@ pub struct GroupError {
     pub fault: GroupFault,
 }
 
-/// What can be wrong with a line of a group file.
+/// What can be wrong with a line of a group file. Names are bytes, to httpd as well: none is wrong.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum GroupFault {
-    /// Not UTF-8.
-    #[error("the line is not UTF-8: save the file as UTF-8")]
-    Encoding,
     /// A NUL, where httpd would take the line to end.
     #[error("the line has a NUL in it: take it away")]
     Nul,
@@ -43,8 +41,8 @@ pub enum GroupFault {
 /// Who is in which groups.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Groups {
-    /// Of each user, the groups, in lower case as far as they are ASCII (see [`Who::Group`](super::Who)).
-    users: BTreeMap<String, BTreeSet<String>>,
+    /// Of each user, the groups, as [`Case::group`] has them where case counts.
+    users: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>,
 }
 
 impl Groups {
@@ -68,23 +66,23 @@ impl Groups {
     }
 
     fn add(&mut self, line: &[u8]) -> Result<(), GroupFault> {
-        let line = str::from_utf8(line).map_err(|_| GroupFault::Encoding)?;
-        if line.contains('\0') {
+        if line.contains(&0) {
             return Err(GroupFault::Nul);
         }
-        let line = line.trim_matches(is_space);
-        if line.is_empty() || line.starts_with('#') {
+        let line = trim_end(trim_start(line));
+        if line.is_empty() || line.starts_with(b"#") {
             return Ok(());
         }
-        let (name, mut users) = line.split_once(':').ok_or_else(|| GroupFault::NoColon(quoted(line)))?;
-        let name = name.trim_end_matches(is_space);
+        let colon = line.iter().position(|b| *b == b':').ok_or_else(|| GroupFault::NoColon(shown(line)))?;
+        let (name, users) = line.split_at(colon);
+        let name = trim_end(name);
         if name.is_empty() {
             return Err(GroupFault::NoName);
         }
         // `ap_getword` takes several colons for one.
-        users = users.trim_start_matches(':');
+        let mut users = &users[users.iter().take_while(|b| **b == b':').count()..];
         while let Some(user) = word(&mut users) {
-            self.users.entry(user).or_default().insert(name.to_ascii_lowercase());
+            self.users.entry(user).or_default().insert(Case::Counts.group(name));
         }
         Ok(())
     }
@@ -98,23 +96,53 @@ impl Groups {
     /// The compiled form, for [`GroupFile::open`]. Cannot fail but for lack of memory.
     #[must_use]
     pub fn compile(&self) -> Vec<u8> {
-        let names: BTreeSet<&str> = self.users.values().flatten().map(String::as_str).collect();
-        let numbers: BTreeMap<&str, u32> = names.iter().copied().zip(0..).collect();
+        let names: BTreeSet<&[u8]> = self.users.values().flatten().map(Vec::as_slice).collect();
+        let numbers: BTreeMap<&[u8], u32> = names.iter().copied().zip(0..).collect();
+        // By names as they are, and, where that is not the same, by folded ones: the groups of all whose names
+        // fold to it.
+        let mut keys: BTreeMap<Vec<u8>, BTreeSet<&[u8]>> = BTreeMap::new();
+        let folded: BTreeSet<Vec<u8>> =
+            self.users.keys().filter_map(|user| Some(fold(user)).filter(|folded| folded != user)).collect();
+        for (user, groups) in &self.users {
+            let groups = || groups.iter().map(Vec::as_slice);
+            keys.entry(exact_key(user)).or_default().extend(groups());
+            let fold = fold(user);
+            if folded.contains(&fold) {
+                keys.entry(folded_key(&fold)).or_default().extend(groups());
+            }
+        }
         let mut lists = Vec::new();
         let mut builder = Builder::memory();
-        for (user, groups) in &self.users {
+        for (key, groups) in &keys {
             let place = lists.len() as u64;
             lists.extend_from_slice(&(groups.len() as u32).to_le_bytes());
             for group in groups {
-                lists.extend_from_slice(&numbers[group.as_str()].to_le_bytes());
+                lists.extend_from_slice(&numbers[group].to_le_bytes());
             }
             // The map's keys are in order, and there once: the builder has nothing to refuse.
-            let _ = builder.insert(user, place);
+            let _ = builder.insert(key, place);
         }
         let fst = builder.into_inner().unwrap_or_default();
         let names = container::texts(names.into_iter());
         container::write(Kind::Groups, [&[], &[], &names, &lists, &fst])
     }
+}
+
+fn exact_key(user: &[u8]) -> Vec<u8> {
+    [b"e", user].concat()
+}
+
+fn folded_key(folded: &[u8]) -> Vec<u8> {
+    [b"f", folded].concat()
+}
+
+/// A line of a group file, fit for a log line.
+fn shown(line: &[u8]) -> String {
+    let mut text = String::new();
+    let start = &line[..line.len().min(SHOWN)];
+    // Writing to a string does not fail.
+    let _ = write_escaped(&mut text, start, |c| c == '\\');
+    format!("`{text}{}`", if start.len() < line.len() { "..." } else { "" })
 }
 
 /// The lines of a text with their numbers, those that go on after a backslash put together.
@@ -137,36 +165,45 @@ fn whole_lines(text: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
 }
 
 /// `apr_isspace`.
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r')
+fn is_space(b: u8) -> bool {
+    matches!(b, b' ' | b'\t' | b'\n' | b'\x0b' | b'\x0c' | b'\r')
+}
+
+fn trim_start(text: &[u8]) -> &[u8] {
+    &text[text.iter().take_while(|b| is_space(**b)).count()..]
+}
+
+fn trim_end(text: &[u8]) -> &[u8] {
+    &text[..text.len() - text.iter().rev().take_while(|b| is_space(**b)).count()]
 }
 
 /// Takes the next word off a text, as `ap_getword_conf` does.
-fn word(text: &mut &str) -> Option<String> {
-    let rest = text.trim_start_matches(is_space);
-    let first = rest.chars().next()?;
-    if first != '"' && first != '\'' {
-        let end = rest.find(is_space).unwrap_or(rest.len());
+fn word(text: &mut &[u8]) -> Option<Vec<u8>> {
+    let rest = trim_start(text);
+    let (first, inner) = rest.split_first()?;
+    if !b"\"'".contains(first) {
+        let end = rest.iter().position(|b| is_space(*b)).unwrap_or(rest.len());
         *text = &rest[end..];
-        return Some(rest[..end].to_owned());
+        return Some(rest[..end].to_vec());
     }
-    let mut word = String::new();
-    let mut chars = rest[1..].chars();
-    while let Some(c) = chars.next() {
-        match c {
-            _ if c == first => break,
+    let mut word = Vec::new();
+    let mut rest = inner;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        match byte {
+            _ if byte == first => break,
             // Before the quote or another backslash, it makes that one part of the word.
-            '\\' => match chars.clone().next().filter(|next| *next == '\\' || *next == first) {
-                Some(next) => {
-                    word.push(next);
-                    chars.next();
+            b'\\' => match behind.split_first().filter(|(next, _)| **next == b'\\' || *next == first) {
+                Some((next, behind)) => {
+                    word.push(*next);
+                    rest = behind;
                 }
-                None => word.push(c),
+                None => word.push(*byte),
             },
-            _ => word.push(c),
+            _ => word.push(*byte),
         }
     }
-    *text = chars.as_str();
+    *text = rest;
     Some(word)
 }
 
@@ -189,18 +226,27 @@ impl<D: AsRef<[u8]> + Clone> GroupFile<D> {
         Ok(Self { data, names, lists, fst })
     }
 
-    /// The groups a user is in, in lower case as far as they are ASCII.
+    /// The groups a user is in, by names of users in which case counts or not; the groups' names as
+    /// [`Case::group`] has them where it counts.
     ///
     /// # Errors
     /// [`CompiledError`] where the file is not what it should be.
-    pub fn groups(&self, user: &str) -> Result<Vec<&str>, CompiledError> {
-        let Some(place) = self.fst.get(user) else { return Ok(Vec::new()) };
+    pub fn groups(&self, user: &[u8], case: Case) -> Result<Vec<&[u8]>, CompiledError> {
+        let place = match case {
+            Case::Counts => self.fst.get(exact_key(user)),
+            Case::Ignored => {
+                let folded = fold(user);
+                self.fst.get(folded_key(&folded)).or_else(|| self.fst.get(exact_key(&folded)))
+            }
+        };
+        let Some(place) = place else { return Ok(Vec::new()) };
         let section = |range: &ops::Range<usize>| &self.data.as_ref()[range.clone()];
         let (names, lists) = (section(&self.names), section(&self.lists));
         let list = lists.get(place.value() as usize..).unwrap_or_default();
         let mut numbers = list.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes) as usize);
         let count = numbers.next().ok_or(CompiledError::Damaged)?;
-        let groups: Vec<_> = numbers.take(count).map_while(|number| container::text(names, number)).collect();
+        let groups: Vec<_> =
+            numbers.take(count).map_while(|number| container::bytes(names, number)).collect();
         if groups.len() == count { Ok(groups) } else { Err(CompiledError::Damaged) }
     }
 }
@@ -230,7 +276,8 @@ mod tests {
             ("qux", &[]),
             ("Foo", &[]),
         ] {
-            assert_eq!(file.groups(user).unwrap(), groups, "{user}");
+            let groups: Vec<_> = groups.iter().map(|group: &&str| group.as_bytes()).collect();
+            assert_eq!(file.groups(user.as_bytes(), Case::Counts).unwrap(), groups, "{user}");
         }
     }
 
@@ -241,16 +288,45 @@ mod tests {
             errors.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(
-            told(b"staff foo\n: foo\nx\\\ny\n\xff: a\na: \0b\n"),
+            told(b"staff foo\n: foo\nx\\\ny\n\xff a\na: \0b\n"),
             [
                 "line 1: `staff foo` has no colon: write `group: user user`",
                 "line 2: no group is named before the colon: write `group: user user`",
                 "line 3: `xy` has no colon: write `group: user user`",
-                "line 5: the line is not UTF-8: save the file as UTF-8",
+                r"line 5: `\xff a` has no colon: write `group: user user`",
                 "line 6: the line has a NUL in it: take it away",
             ]
         );
         assert_eq!(told(&b"x\n".repeat(1000)).len(), MAX_ERRORS);
+    }
+
+    #[test]
+    fn names_are_bytes_and_case_is_ignored_for_maps_that_do() {
+        let file = GroupFile::open(
+            Groups::parse(b"caf\xe9: m\xfcller Bar\nstaff: m\xe4ller bar\nALL: baz\n").unwrap().compile(),
+        )
+        .unwrap();
+        let of = |user: &[u8], case| {
+            file.groups(user, case).unwrap().into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>()
+        };
+        for (user, exact, ignored) in [
+            (&b"m\xfcller"[..], &[&b"caf\xe9"[..]][..], &[&b"caf\xe9"[..]][..]),
+            (b"m\xe4ller", &[b"staff"], &[b"staff"]),
+            ("m\u{fffd}ller".as_bytes(), &[], &[]),
+            (b"Bar", &[b"caf\xe9"], &[b"caf\xe9", b"staff"]),
+            (b"bar", &[b"staff"], &[b"caf\xe9", b"staff"]),
+            (b"BAR", &[], &[b"caf\xe9", b"staff"]),
+            (b"BAZ", &[], &[b"all"]),
+            (b"ebar", &[], &[]),
+        ] {
+            assert_eq!(
+                (of(user, Case::Counts), of(user, Case::Ignored)),
+                (
+                    exact.iter().map(|name| name.to_vec()).collect(),
+                    ignored.iter().map(|name| name.to_vec()).collect(),
+                )
+            );
+        }
     }
 
     proptest! {
@@ -263,10 +339,10 @@ mod tests {
             let expected: BTreeSet<_> = groups
                 .iter()
                 .filter(|(_, users)| users.contains(&user))
-                .map(|(name, _)| name.to_ascii_lowercase())
+                .map(|(name, _)| name.to_ascii_lowercase().into_bytes())
                 .collect();
             let file = file(&text);
-            prop_assert_eq!(file.groups(&user).unwrap(), expected.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(file.groups(user.as_bytes(), Case::Counts).unwrap(), expected.iter().map(Vec::as_slice).collect::<Vec<_>>());
         }
 
         #[test]
@@ -274,7 +350,11 @@ mod tests {
             if let Ok(groups) = Groups::parse(&text) {
                 let file = GroupFile::open(groups.compile()).unwrap();
                 for (user, of) in &groups.users {
-                    prop_assert_eq!(file.groups(user).unwrap(), of.iter().map(String::as_str).collect::<Vec<_>>());
+                    prop_assert_eq!(file.groups(user, Case::Counts).unwrap(), of.iter().map(Vec::as_slice).collect::<Vec<_>>());
+                    // Those of all whose name is the same but for case.
+                    let same = groups.users.iter().filter(|(other, _)| fold(other) == fold(user));
+                    let of: BTreeSet<_> = same.flat_map(|(_, of)| of.iter().map(Vec::as_slice)).collect();
+                    prop_assert_eq!(file.groups(user, Case::Ignored).unwrap(), of.into_iter().collect::<Vec<_>>());
                 }
             }
             prop_assert!(GroupFile::open(text).is_err());

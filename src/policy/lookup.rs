@@ -3,6 +3,7 @@
 //! Owns the keys, the order between the lines that could apply, and what is kept for each line. It must
 //! not know how the transducer got into memory.
 
+use super::name::Case;
 use super::network::Network;
 use super::who::{Asker, Who};
 use fst::raw::Fst;
@@ -22,10 +23,9 @@ pub(super) fn key(who: &Who) -> Vec<u8> {
 /// What [`key`] made a key of; `None` where it made it of nothing.
 pub(super) fn who(key: &[u8]) -> Option<Who> {
     let (kind, rest) = key.split_first()?;
-    let name = || String::from_utf8(rest.to_vec()).ok();
     Some(match kind {
-        b'u' => Who::User(name()?),
-        b'g' => Who::Group(name()?),
+        b'u' => Who::User(rest.to_vec()),
+        b'g' => Who::Group(rest.to_vec()),
         b'a' => Who::Anonymous,
         b'*' => Who::Anyone,
         b'4' | b'6' => {
@@ -40,10 +40,10 @@ pub(super) fn who(key: &[u8]) -> Option<Who> {
     })
 }
 
-fn named(kind: u8, name: &str) -> Vec<u8> {
+fn named(kind: u8, name: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + name.len());
     key.push(kind);
-    key.extend_from_slice(name.as_bytes());
+    key.extend_from_slice(name);
     key
 }
 
@@ -134,14 +134,19 @@ impl Kinds {
 
 /// The line that decides for `asker`: of the user's own line, the lines of their groups, the one of the
 /// network with the longest prefix, `__anonymous__` and `*`, the one that stands first in the file.
-pub(super) fn find<D: AsRef<[u8]>>(fst: &Fst<D>, kinds: Kinds, asker: &Asker<'_>) -> Option<Value> {
+pub(super) fn find<D: AsRef<[u8]>>(
+    fst: &Fst<D>,
+    kinds: Kinds,
+    case: Case,
+    asker: &Asker<'_>,
+) -> Option<Value> {
     let get = |key: &[u8]| fst.get(key).map(|output| output.value());
     let own = match asker.user {
-        Some(name) => get(&named(b'u', name)),
+        Some(name) => get(&named(b'u', &case.user(name))),
         None => get(b"a"),
     };
     let groups = asker.groups.iter().filter(|_| kinds.groups && asker.user.is_some());
-    let groups = groups.filter_map(|name| get(&named(b'g', &name.to_ascii_lowercase())));
+    let groups = groups.filter_map(|name| get(&named(b'g', &case.group(name))));
     let network = asker.address.and_then(|address| {
         let networks = kinds.prefixes(address).filter_map(|prefix| Network::around(address, prefix));
         networks.filter_map(|network| get(&network_key(&network))).next()

@@ -1,15 +1,20 @@
-//! A map file: one rule a line, `who domain[:range]`.
+//! A map file: one rule a line, `who domain[:range]`, and before all rules, where names ignore case, the line
+//! `ignore-case`.
 //!
 //! Owns the file's grammar. It must not read files; which line decides for whom is `lookup`'s.
 
 use super::compiled;
 use super::lookup::{Value, key};
+use super::name::Case;
 use super::quoted;
 use super::spec::{DomainSpec, SpecError};
 use super::who::{Who, WhoError};
 
 /// The longest line, in bytes. httpd's own limit for a line of configuration.
 const MAX_LINE: usize = 8192;
+
+/// The line that has the case of names ignored. With a domain behind it, it is a user like any other.
+const IGNORE_CASE: &str = "ignore-case";
 
 /// How many errors are told at once.
 const MAX_ERRORS: usize = 100;
@@ -32,7 +37,10 @@ pub struct MapError {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Fault {
     /// Not UTF-8.
-    #[error("the line is not UTF-8: save the file as UTF-8")]
+    #[error(
+        "the line is not UTF-8: save the file as UTF-8, or write the bytes of a name that is not in quotes, as in \
+         \"m\\xfcller\""
+    )]
     Encoding,
     /// A control character, NUL included, anywhere in the line.
     #[error("the control character U+{0:04X} is in the line: take it away")]
@@ -64,6 +72,14 @@ pub enum Fault {
     /// Another line is for the same one.
     #[error("line {0} is for the same one and always applies first: take one of the two away")]
     Duplicate(usize),
+    /// Another line is for the same one where case is ignored.
+    #[error(
+        "line {0} is for the same one, as the map ignores case, and always applies first: take one of the two away"
+    )]
+    DuplicateInOtherCase(usize),
+    /// `ignore-case` behind a rule.
+    #[error("`ignore-case` is about the whole map: put it before all rules")]
+    CaseTooLate,
     /// More lines than a map can have.
     #[error("there are more lines than {}: divide the map", Value::MAX_LINE)]
     TooManyLines,
@@ -89,12 +105,14 @@ pub struct Map {
     lines: Vec<Line>,
     /// The key of each rule and its index in `lines`, in the order of keys.
     keys: Vec<(Vec<u8>, usize)>,
+    case: Case,
 }
 
 impl Map {
     /// Reads a map file's text: a rule a line, fields separated by blanks or tabs, empty lines,
     /// and comments from a `#` that starts the line or follows a blank. Lines end in LF or CR LF;
-    /// a byte order mark at the start is passed over.
+    /// a byte order mark at the start is passed over. The line `ignore-case`, which comes before all rules, has
+    /// [`Case::Ignored`] for all names; those of rules are folded then.
     ///
     /// # Errors
     /// All that is wrong, in the order of lines; where that is very much, the first hundred and a
@@ -103,19 +121,18 @@ impl Map {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mut lines = Vec::new();
         let mut errors = Vec::new();
+        let mut case = Case::Counts;
         for (number, text) in (1..).zip(text.split(|&b| b == b'\n')) {
-            match rule(text) {
-                Ok(Some((who, spec))) if number <= Value::MAX_LINE => lines.push(Line { number, who, spec }),
-                Ok(Some(_)) => {
-                    errors.push(MapError {
-                        line: number,
-                        column: 1,
-                        field: None,
-                        fault: Fault::TooManyLines,
-                    });
+            let whole = |fault| MapError { line: number, column: 1, field: None, fault };
+            match content(text) {
+                Ok(Content::Rule(..)) if number > Value::MAX_LINE => {
+                    errors.push(whole(Fault::TooManyLines));
                     break;
                 }
-                Ok(None) => {}
+                Ok(Content::Rule(who, spec)) => lines.push(Line { number, who: who.in_case(case), spec }),
+                Ok(Content::IgnoreCase) if !lines.is_empty() => errors.push(whole(Fault::CaseTooLate)),
+                Ok(Content::IgnoreCase) => case = Case::Ignored,
+                Ok(Content::Nothing) => {}
                 Err(wrong) => errors.push(wrong.in_line(number, text)),
             }
             if errors.len() > MAX_ERRORS {
@@ -129,16 +146,20 @@ impl Map {
         for same in keys.chunk_by(|one, other| one.0 == other.0) {
             for (_, index) in &same[1..] {
                 let line = &lines[*index];
+                let first = lines[same[0].1].number;
                 errors.push(MapError {
                     line: line.number,
                     column: 1,
                     field: Some(quoted(&line.who.to_string())),
-                    fault: Fault::Duplicate(lines[same[0].1].number),
+                    fault: match case {
+                        Case::Counts => Fault::Duplicate(first),
+                        Case::Ignored => Fault::DuplicateInOtherCase(first),
+                    },
                 });
             }
         }
         if errors.is_empty() {
-            return Ok(Self { lines, keys });
+            return Ok(Self { lines, keys, case });
         }
         errors.sort_by_key(|error| error.line);
         if let Some(more) = errors.get_mut(MAX_ERRORS) {
@@ -154,6 +175,12 @@ impl Map {
         &self.lines
     }
 
+    /// Whether the case of names counts.
+    #[must_use]
+    pub fn case(&self) -> Case {
+        self.case
+    }
+
     /// Whether a rule is for a group.
     #[must_use]
     pub fn has_groups(&self) -> bool {
@@ -165,7 +192,8 @@ impl Map {
     /// # Errors
     /// [`compiled::CompileError`] where there are more different types or ranges than that form holds.
     pub fn compile(&self) -> Result<Vec<u8>, compiled::CompileError> {
-        compiled::compile(self.keys.iter().map(|(key, index)| (key.as_slice(), &self.lines[*index])))
+        let lines = self.keys.iter().map(|(key, index)| (key.as_slice(), &self.lines[*index]));
+        compiled::compile(self.case, lines)
     }
 }
 
@@ -184,8 +212,15 @@ impl Wrong<'_> {
     }
 }
 
-/// The rule in a line; `None` where there is none.
-fn rule(line: &[u8]) -> Result<Option<(Who, DomainSpec)>, Wrong<'_>> {
+/// What a line has to say.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+enum Content {
+    Nothing,
+    IgnoreCase,
+    Rule(Who, DomainSpec),
+}
+
+fn content(line: &[u8]) -> Result<Content, Wrong<'_>> {
     let whole = |at, fault| Wrong { at, field: None, fault };
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > MAX_LINE {
@@ -200,11 +235,15 @@ fn rule(line: &[u8]) -> Result<Option<(Who, DomainSpec)>, Wrong<'_>> {
     }
     let mut rest = line;
     let Some((at, who_text)) = field(line, &mut rest) else {
-        return Ok(None);
+        return Ok(Content::Nothing);
     };
     let in_who = |fault| Wrong { at, field: Some(who_text), fault };
     let who = Who::parse(who_text).map_err(|error| in_who(Fault::Who(error)))?;
-    let (at, domain_text) = field(line, &mut rest).ok_or_else(|| in_who(Fault::NoDomain))?;
+    let (at, domain_text) = match field(line, &mut rest) {
+        Some(domain) => domain,
+        None if who_text == IGNORE_CASE => return Ok(Content::IgnoreCase),
+        None => return Err(in_who(Fault::NoDomain)),
+    };
     if let Some((at, more)) = field(line, &mut rest) {
         return Err(Wrong { at, field: Some(more), fault: Fault::TooManyFields });
     }
@@ -212,7 +251,7 @@ fn rule(line: &[u8]) -> Result<Option<(Who, DomainSpec)>, Wrong<'_>> {
         let fault = if domain_text.contains('#') { Fault::Comment } else { Fault::Domain(error) };
         Wrong { at, field: Some(domain_text), fault }
     })?;
-    Ok(Some((who, spec)))
+    Ok(Content::Rule(who, spec))
 }
 
 /// Takes the next field off `rest`, the end of `line`, and gives it with where it is in there; `None`

@@ -18,6 +18,9 @@ pub enum SpecError {
     /// Nothing is there.
     #[error("the domain is empty: write type or type:range, such as user_webapp_t:s0:c0")]
     Empty,
+    /// Bytes that are no text.
+    #[error("the domain is not UTF-8: write it in the letters that the policy and mcstransd have")]
+    Encoding,
     /// Longer than any context can be.
     #[error("the domain is {0} bytes long and may have {MAX_SPEC}: use fewer categories")]
     TooLong(usize),
@@ -115,6 +118,14 @@ impl DomainSpec {
         };
         let base = if type_ == "*" { Base::Server } else { Base::Type(name(type_, "type")?) };
         Ok(Self { base, range: RangePart::parse(range)? })
+    }
+
+    /// Reads a domain spec in bytes from outside.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and [`SpecError::Encoding`] where they are not UTF-8.
+    pub fn parse_bytes(text: &[u8]) -> Result<Self, SpecError> {
+        Self::parse(str::from_utf8(text).map_err(|_| SpecError::Encoding)?)
     }
 
     /// The range text where it is a translated name (`SystemLow`, `SystemLow-SystemHigh`,

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use unicode_security::MixedScript as _;
 
+use super::name::{Case, Quoted, is_invisible, unquoted};
 use super::network::{Network, NetworkError};
 use super::quoted;
 
@@ -26,11 +27,18 @@ pub enum WhoError {
     /// A quote that is not the whole name's first and last.
     #[error("{0} has a quote in it: put quotes around all of the name, as in \"foo bar\" or @\"web staff\"")]
     Quote(String),
+    /// A backslash between quotes that is none of the three escapes.
+    #[error(
+        "{0} has a backslash that stands for nothing: write \\\\, \\\", or \\x and two hexadecimal digits (not 00)"
+    )]
+    Escape(String),
     /// `__anonymous__` in other letters.
     #[error("{0} would be a user of that name: write __anonymous__ in lower case")]
     Case(String),
     /// A character that cannot be seen, or looks like the blank between fields.
-    #[error("{0} has the invisible character U+{1:04X} in it: take it away")]
+    #[error(
+        "{0} has the invisible character U+{1:04X} in it: take it away, or write its bytes in quotes, as in \"\\xe2\\x80\\x8b\""
+    )]
     Invisible(String, u32),
     /// Letters of several scripts, such as a Cyrillic one among Latin ones.
     #[error(
@@ -47,9 +55,9 @@ pub enum WhoError {
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
     /// The authenticated user; `None` where nobody has authenticated.
-    pub user: Option<&'a str>,
+    pub user: Option<&'a [u8]>,
     /// The groups this user is in, by the group file of the request's place.
-    pub groups: &'a [&'a str],
+    pub groups: &'a [&'a [u8]],
     /// The client's address; `None` where there is none (a Unix socket) and no network matches.
     pub address: Option<IpAddr>,
 }
@@ -58,10 +66,9 @@ pub struct Asker<'a> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Who {
     /// The authenticated user of exactly this name.
-    User(String),
-    /// `@group`: an authenticated user in the group of this name, in lower case as far as it is
-    /// ASCII: httpd compares group names so (`apr_table_get` in mod_authz_groupfile).
-    Group(String),
+    User(Vec<u8>),
+    /// `@group`: an authenticated user in the group of this name, as [`Case::group`] has it.
+    Group(Vec<u8>),
     /// `__anonymous__`: no user has authenticated.
     Anonymous,
     /// `*`: whoever it is.
@@ -75,8 +82,8 @@ impl Who {
     /// text that looks like an address must be one, so that a mistyped network does not become the
     /// name of a user whom nobody is.
     ///
-    /// A name in quotes (`"foo bar"`, `@"web staff"`; `\"` and `\\` inside) is taken as it is: it
-    /// may have blanks in it, be called `*`, or look like an address.
+    /// A name in quotes (`"foo bar"`, `@"web staff"`; `\"`, `\\` and bytes as `\xfc` inside) is taken as it
+    /// is: it may have blanks in it, be called `*`, or look like an address.
     ///
     /// # Errors
     /// [`WhoError`] where the text is none of these, or could be mistaken for another.
@@ -92,8 +99,13 @@ impl Who {
             Some(name) => (true, name),
             None => (false, text),
         };
+        let invisible = |c: &char| is_invisible(*c) && (*c != ' ' || !text.starts_with('"'));
+        if let Some(c) = text.chars().find(invisible) {
+            return Err(WhoError::Invisible(quoted(text), c.into()));
+        }
         let name = match text.strip_prefix('"') {
-            Some(rest) => unquoted(rest).ok_or_else(|| WhoError::Quote(quoted(text)))?,
+            Some(rest) if is_closed(rest) => unquoted(rest).ok_or_else(|| WhoError::Escape(quoted(text)))?,
+            Some(_) => return Err(WhoError::Quote(quoted(text))),
             None if text.starts_with('\'') => return Err(WhoError::Quote(quoted(text))),
             None if !is_group && looks_like_address(text) => {
                 return Ok(Self::Net(Network::parse(text)?));
@@ -101,27 +113,35 @@ impl Who {
             None if !text.is_ascii() && !text.is_single_script() => {
                 return Err(WhoError::MixedScripts(quoted(text)));
             }
-            None => text.to_owned(),
+            None => text.as_bytes().to_vec(),
         };
-        if let Some(c) = name.chars().find(|&c| is_invisible(c) && (c != ' ' || !text.starts_with('"'))) {
-            return Err(WhoError::Invisible(quoted(&name), c.into()));
-        }
         match is_group {
             _ if name.is_empty() => Err(WhoError::Empty),
-            true if name.contains(':') => Err(WhoError::GroupColon(quoted(&name))),
-            true => Ok(Self::Group(name.to_ascii_lowercase())),
+            true if name.contains(&b':') => Err(WhoError::GroupColon(quoted(text))),
+            true => Ok(Self::Group(Case::Counts.group(&name))),
             false => Ok(Self::User(name)),
         }
     }
 
-    /// Whether a line for `self` applies to `asker`. A user who is *called* `*` or
-    /// `__anonymous__` is a user like any other.
+    /// Who a line of a map is for where the case of names is as in that map.
     #[must_use]
-    pub fn matches(&self, asker: &Asker<'_>) -> bool {
+    pub fn in_case(self, case: Case) -> Self {
         match self {
-            Self::User(name) => asker.user == Some(name),
+            Self::User(name) => Self::User(case.user(&name)),
+            Self::Group(name) => Self::Group(case.group(&name)),
+            other => other,
+        }
+    }
+
+    /// Whether a line for `self`, of a map with this case of names, applies to `asker`. A user who is *called*
+    /// `*` or `__anonymous__` is a user like any other.
+    #[must_use]
+    pub fn matches(&self, asker: &Asker<'_>, case: Case) -> bool {
+        match self {
+            Self::User(name) => asker.user.is_some_and(|user| case.user(user) == case.user(name)),
             Self::Group(name) => {
-                asker.user.is_some() && asker.groups.iter().any(|group| group.eq_ignore_ascii_case(name))
+                let is_same = |group: &&[u8]| case.group(group) == case.group(name);
+                asker.user.is_some() && asker.groups.iter().any(is_same)
             }
             Self::Anonymous => asker.user.is_none(),
             Self::Anyone => true,
@@ -133,41 +153,31 @@ impl Who {
 impl fmt::Display for Who {
     /// As a map file has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::User(name) if !name.starts_with('#') && Self::parse(name).as_ref() == Ok(self) => {
-                f.write_str(name)
-            }
-            Self::User(name) => write_quoted(f, name),
-            Self::Group(name) => {
-                f.write_str("@")?;
-                if Self::parse(&format!("@{name}")).as_ref() == Ok(self) {
-                    f.write_str(name)
-                } else {
-                    write_quoted(f, name)
-                }
-            }
-            Self::Anonymous => f.write_str(ANONYMOUS),
-            Self::Anyone => f.write_str(ANYONE),
-            Self::Net(network) => write!(f, "{network}"),
+        let (sign, name) = match self {
+            Self::User(name) => ("", name),
+            Self::Group(name) => ("@", name),
+            Self::Anonymous => return f.write_str(ANONYMOUS),
+            Self::Anyone => return f.write_str(ANYONE),
+            Self::Net(network) => return write!(f, "{network}"),
+        };
+        let bare = str::from_utf8(name).ok().map(|name| format!("{sign}{name}"));
+        let bare = bare.filter(|text| !text.starts_with('#') && Self::parse(text).as_ref() == Ok(self));
+        match bare {
+            Some(text) => f.write_str(&text),
+            None => write!(f, "{sign}{}", Quoted(name)),
         }
     }
 }
 
-/// The name in a text behind its opening quote; `None` where the closing one is not the text's end.
-fn unquoted(text: &str) -> Option<String> {
-    let mut name = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    loop {
-        match chars.next()? {
-            '"' => return chars.as_str().is_empty().then_some(name),
-            '\\' => name.push(chars.next().filter(|c| matches!(c, '"' | '\\'))?),
-            c => name.push(c),
-        }
-    }
-}
-
-fn write_quoted(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
-    write!(f, "\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+/// Whether a text behind its opening quote ends with the closing one.
+fn is_closed(text: &str) -> bool {
+    let mut escaped = false;
+    let end = text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.is_some_and(|end| end + 1 == text.len())
 }
 
 /// Whether whoever wrote `text` can only have meant an address: an address with something behind
@@ -181,15 +191,6 @@ fn looks_like_address(text: &str) -> bool {
     let like_ipv6 = text.bytes().all(|b| b.is_ascii_hexdigit() || b":.*/[]".contains(&b))
         && text.bytes().filter(|&b| b == b':').count() >= 2;
     head.parse::<IpAddr>().is_ok() || like_ipv4 || like_ipv6
-}
-
-/// Control characters, blanks other than the ones that separate fields, and characters that show
-/// nothing or turn the direction of what is shown: with any of them a name is not what it seems.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || c.is_whitespace()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -208,9 +209,15 @@ pub(super) mod tests {
             "\\p{Greek}{1,3}",
             "@[a-cA-C]{1,2}",
             "@?\"([a-c @*.#]|\\\\\"){1,3}\"",
+            "@?\"([a-c]|\\\\x(fc|e4|FC|0a|41)){1,3}\"",
             network_text(),
             address().prop_map(|address| address.to_string()),
         ]
+    }
+
+    /// Names that are not UTF-8, some of them those of maps.
+    pub(in super::super) fn other_bytes() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(proptest::sample::select(&b"aA\xfc\xe4\xc3\n"[..]), 1..4)
     }
 
     proptest! {
@@ -232,7 +239,7 @@ pub(super) mod tests {
     fn names_are_users_unless_they_look_like_an_address() {
         let texts = "foo|42|555-1234|a.b|dead:beef|12.34/admin@R|/C=DE/CN=f|a*|f/8";
         for user in texts.split('|') {
-            assert_eq!(Who::parse(user), Ok(Who::User(user.to_owned())), "{user}");
+            assert_eq!(Who::parse(user), Ok(Who::User(user.into())), "{user}");
         }
         let texts = "10.1|10/8|10.0.0.*|10.0.0.1-10.0.0.9|300.1.1.1|192.0.2.1:80|\
             10.0.0.0/255.0.0.0|10.0.0.0/|10.0.0.0/+8|10.0.0.0/8/8|10.0.0.0/x|010.0.0.1|\
@@ -252,14 +259,15 @@ pub(super) mod tests {
             (r#""a\"b\\""#, r#"a"b\"#),
             ("\"\u{430}dmin\"", "\u{430}dmin"),
             ("\"#a\"", "#a"),
+            (r#""\x41\x2a""#, "A*"),
         ] {
-            let who = Who::User(name.to_owned());
+            let who = Who::User(name.into());
             assert_eq!(Who::parse(text), Ok(who.clone()), "{text}");
             assert_eq!(Who::parse(&who.to_string()), Ok(who), "{text}");
         }
         assert_eq!(Who::parse("\"foo\"").unwrap().to_string(), "foo");
-        assert_eq!(Who::User("#a".to_owned()).to_string(), "\"#a\"");
-        assert_eq!(Who::parse("@\"Web Staff\""), Ok(Who::Group("web staff".to_owned())));
+        assert_eq!(Who::User(b"#a".to_vec()).to_string(), "\"#a\"");
+        assert_eq!(Who::parse("@\"Web Staff\""), Ok(Who::Group(b"web staff".to_vec())));
     }
 
     #[test]
@@ -270,8 +278,11 @@ pub(super) mod tests {
         assert!(matches!(Who::parse("@a:b"), Err(WhoError::GroupColon(_))));
         assert!(matches!(Who::parse("\u{430}dmin"), Err(WhoError::MixedScripts(_))));
         assert!(matches!(Who::parse("__Anonymous__"), Err(WhoError::Case(_))));
-        for wrong in ["\"foo", "\"foo\"x", "'foo'", "\"a\\b\"", "@\"foo"] {
+        for wrong in ["\"foo", "\"foo\"x", "'foo'", "@\"foo"] {
             assert!(matches!(Who::parse(wrong), Err(WhoError::Quote(_))), "{wrong}");
+        }
+        for wrong in [r#""a\b""#, r#""\x0""#, r#""\x0g""#, r#""a\x00b""#, r#"@"\n""#] {
+            assert!(matches!(Who::parse(wrong), Err(WhoError::Escape(_))), "{wrong}");
         }
         for invisible in ["foo\u{a0}", "f\u{200b}oo", "foo\u{202e}", "\u{feff}foo", "f\too", "f\0"] {
             assert!(matches!(Who::parse(invisible), Err(WhoError::Invisible(..))), "{invisible:?}");

@@ -130,7 +130,7 @@ fn reference(
 /// The first line that applies; of networks, only the longest does.
 fn deciding(lines: &[(String, usize)], asker: &Asker<'_>) -> Option<usize> {
     let applying = || lines.iter().map(|(who, domain)| (Who::parse(who).unwrap(), *domain));
-    let applying = || applying().filter(|(who, _)| who.matches(asker));
+    let applying = || applying().filter(|(who, _)| who.matches(asker, Case::Counts));
     let prefix = |who: &Who| if let Who::Net(network) = who { Some(network.prefix()) } else { None };
     let longest = applying().filter_map(|(who, _)| prefix(&who)).max();
     applying().find(|(who, _)| prefix(who).is_none() || prefix(who) == longest).map(|(_, domain)| domain)
@@ -213,8 +213,8 @@ proptest! {
             };
         }
         let unmapped = sections.iter().rev().find_map(|section| section.unmapped).unwrap_or_default();
-        let groups: Vec<_> = request.groups.iter().map(String::as_str).collect();
-        let asker = Asker { user: request.user.as_deref(), groups: &groups, address: request.address };
+        let groups: Vec<_> = request.groups.iter().map(String::as_bytes).collect();
+        let asker = Asker { user: request.user.as_deref().map(str::as_bytes), groups: &groups, address: request.address };
         let decision = decide(merged, unmapped, |rule| try_rule(rule, &request, &asker, &server));
         let told = match decision {
             Decision::Keep => Ok(None),

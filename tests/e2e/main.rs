@@ -29,6 +29,7 @@ mod matrix_caches;
 mod matrix_interpreters;
 mod memory;
 mod migration;
+mod names;
 mod nested;
 mod panics;
 mod peer;

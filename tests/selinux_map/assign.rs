@@ -49,7 +49,7 @@ fn assign_adds_lines_where_they_decide_and_keeps_all_else() {
     // All or nobody.
     let (code, _, errors) = folder.run(&["assign", "map", "new", "foo"]);
     assert_eq!((code, folder.text("map") == new), (1, true));
-    assert!(errors.contains("\"foo\" has a line already: line 2"), "{errors}");
+    assert!(errors.contains("foo has a line already: line 2"), "{errors}");
 }
 
 #[test]

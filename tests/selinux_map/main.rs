@@ -7,7 +7,9 @@ mod domain;
 mod files;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -109,7 +111,10 @@ fn check_shows_all_errors_with_their_places() {
         bad["problems"].as_array().unwrap().iter().map(|one| [&one["line"], &one["column"]]).collect();
     assert_eq!(places, [[2, 1], [3, 6], [4, 1]]);
     assert_eq!(bad["problems"][1]["text"], "bar\t a_t:c5 # why");
-    assert_eq!(good, &json!({"file": "good", "good": true, "rules": 5, "problems": []}));
+    assert_eq!(
+        good,
+        &json!({"file": "good", "good": true, "ignores_case": false, "rules": 5, "problems": []})
+    );
 }
 
 #[test]
@@ -258,6 +263,65 @@ fn a_compiled_map_says_the_same_as_its_text() {
 }
 
 #[test]
+fn names_are_bytes_that_no_other_bytes_stand_for() {
+    let map = "\"m\\xfcller\" a_t\n\"m\u{fffd}ller\" b_t\n@\"caf\\xe9\" c_t\n";
+    let folder = Folder::new().with("map", map);
+    assert_eq!(folder.run(&["build", "map", "-o", "map.fst"]).0, 0);
+    for file in ["map", "map.fst"] {
+        let explain = |arguments: &[&[u8]]| {
+            let arguments = arguments.iter().map(|argument| OsStr::from_bytes(argument));
+            let output = folder.command(&["--json", "explain", file]).args(arguments).output().unwrap();
+            let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let code = output.status.code().unwrap();
+            (code, value["user"].as_str().unwrap().to_owned(), value["decides"]["line"].clone())
+        };
+        let none = Value::Null;
+        assert_eq!(explain(&[b"--user", b"m\xfcller"]), (0, r#""m\xfcller""#.to_owned(), json!(1)));
+        assert_eq!(explain(&[b"--user", b"m\xe4ller"]), (3, r#""m\xe4ller""#.to_owned(), none.clone()));
+        assert_eq!(explain(&[b"--user", br"m\xfcller"]), (3, r#""m\\xfcller""#.to_owned(), none.clone()));
+        assert_eq!(explain(&[b"--user", b"foo", b"--group", b"CAF\xe9"]), (0, "foo".to_owned(), json!(3)));
+        assert_eq!(explain(&[b"--user", b"foo", b"--group", b"caf\xe8"]), (3, "foo".to_owned(), none));
+    }
+}
+
+#[test]
+fn a_map_that_ignores_case_says_so_in_text_and_compiled() {
+    let lines = "bar a_t\n@Staff b_t\n* c_t\n";
+    let folder = Folder::new().with("exact", lines).with("map", format!("ignore-case\n{lines}"));
+    assert_eq!(folder.run(&["build", "map", "-o", "map.fst"]).0, 0);
+    for file in ["map", "map.fst"] {
+        let (code, text, _) = folder.run(&["check", file]);
+        assert_eq!((code, text), (0, format!("{file}: good, 3 rules, names ignore case\n")));
+        assert_eq!(folder.json(&["check", file]).1["files"][0]["ignores_case"], json!(true));
+        let (_, value) = folder.json(&["explain", file, "--user", "BAR"]);
+        assert_eq!(value["decides"]["domain"], json!("a_t"));
+        assert_eq!(value["notes"][0], json!("the map ignores the case of names"));
+        assert_eq!(
+            folder.json(&["explain", file, "--user", "x", "--group", "STAFF"]).1["decides"]["domain"],
+            json!("b_t")
+        );
+        let (code, text, _) = folder.run(&["diff", "exact", file]);
+        assert_eq!(
+            (code, text.as_str()),
+            (1, "~ names of users and groups ignore case, and did not\n0 changes, 0 users among them\n")
+        );
+    }
+    assert_eq!(folder.run(&["diff", "map", "map.fst"]).0, 0);
+    let (_, value) = folder.json(&["explain", "exact", "--user", "BAR"]);
+    assert_eq!(
+        (&value["decides"]["domain"], &value["passed_over"][0]["why"]),
+        (&json!("c_t"), &json!("other_case"))
+    );
+    // A user has a line however it is spelled.
+    let (code, _, errors) = folder.run(&["assign", "map", "BAR"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("bar has a line already: line 2, a_t"), "{errors}");
+    assert_eq!(folder.run(&["assign", "exact", "BAR"]).0, 0);
+    assert_eq!(folder.run(&["assign", "map", "New"]).0, 0);
+    assert_eq!(folder.json(&["explain", "map", "--user", "NEW"]).1["decides"]["line"], json!(3));
+}
+
+#[test]
 fn diff_tells_who_changes_context() {
     let new = "@staff staff_webapp_t:s0:c1\nfoo user_webapp_t:s0:c0\nbar a_t\n192.0.2.7 anon_webapp_t:s0:c9\n\
                192.0.2.0/24 anon_webapp_t:s0:c7\n__anonymous__ anon_webapp_t:s0\n";
@@ -294,5 +358,8 @@ fn diff_tells_who_changes_context() {
         folder.run(&["diff", "old", "moved"]),
         (0, "nobody changes context\n".to_owned(), String::new())
     );
-    assert_eq!(folder.json(&["diff", "old", "moved"]), (0, json!({"same": true, "changes": []})));
+    assert_eq!(
+        folder.json(&["diff", "old", "moved"]),
+        (0, json!({"same": true, "old_ignores_case": false, "new_ignores_case": false, "changes": []}))
+    );
 }

@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> Result<Assigned, Trouble> {
     let mut file = replace::lock(path).map_err(|error| Trouble::file("read", path, &error))?;
     let source = Source::read_text(path, &mut file)?;
     let text = source.text().unwrap_or_default();
-    check_users(&source.lines, &args.users)?;
+    check_users(&source, &args.users)?;
     let mut pairs = Pairs::new(CATEGORIES);
     let server = args.server_context.range();
     for line in &source.lines {
@@ -136,24 +136,29 @@ fn check_words(args: &Args) -> Result<(), Trouble> {
 }
 
 /// Whether each user can have a line, and has none.
-fn check_users(lines: &[Line], users: &[String]) -> Result<(), Trouble> {
+fn check_users(source: &Source, users: &[String]) -> Result<(), Trouble> {
     let mut wanted = HashSet::new();
     for user in users {
-        if !wanted.insert(user.as_str()) {
+        if !wanted.insert(source.case.user(user.as_bytes())) {
             return Err(Trouble::usage(format!("{user:?} is named twice")));
         }
-        // Names of users who cannot be written, because of control characters for instance.
-        if Who::parse(&Who::User(user.clone()).to_string()).ok().as_ref() != Some(&Who::User(user.clone())) {
+        // What no user can be called: nothing at all.
+        if Who::parse(&who(user).to_string()).ok() != Some(who(user)) {
             return Err(Trouble::usage(format!("{user:?} cannot be a user's name in a map")));
         }
     }
-    let has_line = lines.iter().find_map(|line| match &line.who {
-        Who::User(name) if wanted.contains(name.as_str()) => Some((name, line)),
-        _ => None,
+    let has_line = source.lines.iter().find(|line| match &line.who {
+        Who::User(name) => wanted.contains(name),
+        _ => false,
     });
-    has_line.map_or(Ok(()), |(name, line)| {
-        Err(Trouble::refused(format!("{name:?} has a line already: line {}, {}", line.number, line.spec)))
+    has_line.map_or(Ok(()), |Line { number, who, spec }| {
+        Err(Trouble::refused(format!("{who} has a line already: line {number}, {spec}")))
     })
+}
+
+/// Who a user's line is for.
+fn who(user: &str) -> Who {
+    Who::User(user.as_bytes().to_vec())
 }
 
 fn new_line(args: &Args, line: usize, user: &str, (first, second): (u16, u16)) -> Result<New, Trouble> {
@@ -237,7 +242,7 @@ fn insert(text: &[u8], place: &Place, new: &[New]) -> Vec<u8> {
         changed.extend_from_slice(end.as_bytes());
     }
     for line in new {
-        let who = Who::User(line.user.clone()).to_string();
+        let who = who(&line.user).to_string();
         changed.extend_from_slice(format!("{who:<18} {}{end}", line.domain).as_bytes());
     }
     changed.extend_from_slice(behind);
@@ -255,7 +260,7 @@ fn check_result(source: &Source, changed: Vec<u8>, new: &[New]) -> Result<(), Tr
     let at = source.lines.partition_point(|line| line.number < first);
     let is_new = |(line, new): (&Line, &New)| {
         line.number == new.line
-            && line.who == Who::User(new.user.clone())
+            && line.who == who(&new.user).in_case(source.case)
             && line.spec.to_string() == new.domain
     };
     let good = result.lines.len() == source.lines.len() + new.len()
@@ -268,7 +273,7 @@ impl fmt::Display for Assigned {
         let done = if self.written { "new in" } else { "would be new in" };
         writeln!(f, "# {done} {}:", printable(&self.file))?;
         for line in &self.assigned {
-            let who = Who::User(line.user.clone()).to_string();
+            let who = who(&line.user).to_string();
             writeln!(f, "# {:>5} | {:<18} {}", line.line, printable(&who), line.domain)?;
         }
         self.notes.iter().try_for_each(|note| writeln!(f, "# {}", printable(note)))?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
-use mod_selinux_policy::Who;
+use mod_selinux_policy::{Case, Who, fold};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
@@ -36,6 +36,8 @@ struct CheckedFile {
     good: bool,
     /// How many rules it has; `None` where it has errors.
     rules: Option<usize>,
+    /// Whether names ignore case.
+    ignores_case: bool,
     problems: Vec<Problem>,
 }
 
@@ -44,16 +46,17 @@ pub fn run(args: &Args) -> Result<Checked, Trouble> {
     let files = args.files.iter().map(|path| {
         let bytes = fs::read(path).map_err(|error| Trouble::file("read", path, &error))?;
         let mut problems: Vec<_> = untrusted(path).into_iter().collect();
-        let mut rules = None;
+        let (mut rules, mut ignores_case) = (None, false);
         match Source::of(path, bytes) {
             Ok(source) => {
                 rules = Some(source.lines.len());
+                ignores_case = source.case == Case::Ignored;
                 problems.extend(warnings(&source));
             }
             Err(errors) => problems.extend(errors),
         }
         let good = problems.iter().all(|problem| problem.level == Level::Warning);
-        Ok(CheckedFile { file: path.display().to_string(), good, rules, problems })
+        Ok(CheckedFile { file: path.display().to_string(), good, rules, ignores_case, problems })
     });
     let files = files.collect::<Result<Vec<_>, _>>()?;
     Ok(Checked { good: files.iter().all(|file| file.good), files })
@@ -64,7 +67,7 @@ fn warnings(source: &Source) -> Vec<Problem> {
     let file = source.path.display().to_string();
     let mut found = Vec::new();
     let mut anyone = None;
-    let mut names: HashMap<String, usize> = HashMap::new();
+    let mut names: HashMap<Vec<u8>, usize> = HashMap::new();
     for line in &source.lines {
         let mut warn = |message: String| found.push((line.number, message));
         if let Some(number) = anyone {
@@ -80,9 +83,12 @@ fn warnings(source: &Source) -> Vec<Problem> {
         match &line.who {
             Who::Anyone => anyone = Some(line.number),
             Who::User(name) => {
-                let first = *names.entry(name.to_lowercase()).or_insert(line.number);
+                let first = *names.entry(fold(name)).or_insert(line.number);
                 if first != line.number {
-                    warn(format!("line {first} has the same name in other letters, for another user"));
+                    warn(format!(
+                        "line {first} has the same name in other letters, for another user; where case is to be \
+                         ignored, write `ignore-case` before all rules"
+                    ));
                 }
             }
             Who::Group(_) | Who::Anonymous | Who::Net(_) => {}
@@ -107,7 +113,10 @@ impl fmt::Display for Checked {
             let name = printable(&file.file);
             let errors = file.problems.iter().filter(|problem| problem.level == Level::Error).count();
             match file.rules {
-                Some(rules) if file.good => writeln!(f, "{name}: good, {}", count(rules, "rule"))?,
+                Some(rules) if file.good => {
+                    let case = if file.ignores_case { ", names ignore case" } else { "" };
+                    writeln!(f, "{name}: good, {}{case}", count(rules, "rule"))?;
+                }
                 _ => writeln!(f, "{name}: {}", count(errors, "error"))?,
             }
         }

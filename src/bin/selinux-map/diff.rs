@@ -9,7 +9,7 @@ mod sides;
 use std::fmt;
 use std::path::PathBuf;
 
-use mod_selinux_policy::{Line, Who};
+use mod_selinux_policy::{Case, Line, Who};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
@@ -30,6 +30,8 @@ pub struct Args {
 #[derive(Serialize)]
 pub struct Differences {
     same: bool,
+    old_ignores_case: bool,
+    new_ignores_case: bool,
     changes: Vec<Change>,
 }
 
@@ -89,18 +91,18 @@ impl From<&Line> for Decides {
 pub fn run(args: &Args) -> Result<Differences, Trouble> {
     let read = |path| Source::read(path).map_err(|trouble| Trouble { status: 2, ..trouble });
     let (old, new) = (read(&args.old)?, read(&args.new)?);
-    Ok(compare(&old.lines, &new.lines))
+    Ok(compare((&old.lines, old.case), (&new.lines, new.case)))
 }
 
-fn compare<'l>(old: &'l [Line], new: &'l [Line]) -> Differences {
-    let (old, new) = (Side::new(old), Side::new(new));
+fn compare<'l>((old, old_case): (&'l [Line], Case), (new, new_case): (&'l [Line], Case)) -> Differences {
+    let (old, new) = (Side::new(old, old_case), Side::new(new, new_case));
     let commons = Commons::new(&old, &new);
     let mut changes = Vec::new();
     let owners = old.own.keys().chain(new.own.keys().filter(|who| !old.own.contains_key(*who)));
     for who in owners {
         let (before, after) = (old.decides(who), new.decides(who));
         let moved = commons.moved(who, before, after);
-        let listed = (old.own.contains_key(who), new.own.contains_key(who));
+        let listed = (old.own(who).is_some(), new.own(who).is_some());
         let changed = spec(before) != spec(after);
         if changed || moved.iter().any(|names| !names.is_empty()) {
             changes.push(change(who, listed, (before, after), changed, moved));
@@ -141,7 +143,13 @@ fn compare<'l>(old: &'l [Line], new: &'l [Line]) -> Differences {
         changes.push(change(&Who::Anyone, listed, (before, after), true, Default::default()));
     }
     changes.sort_unstable_by(|one, other| (one.kind, &one.who).cmp(&(other.kind, &other.who)));
-    Differences { same: changes.is_empty(), changes }
+    Differences {
+        // Users whose names no line has as they spell them change as well.
+        same: changes.is_empty() && old_case == new_case,
+        old_ignores_case: old_case == Case::Ignored,
+        new_ignores_case: new_case == Case::Ignored,
+        changes,
+    }
 }
 
 fn what(listed: (bool, bool), changed: bool) -> What {
@@ -212,6 +220,11 @@ impl fmt::Display for Change {
 
 impl fmt::Display for Differences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.old_ignores_case, self.new_ignores_case) {
+            (false, true) => writeln!(f, "~ names of users and groups ignore case, and did not")?,
+            (true, false) => writeln!(f, "~ names of users and groups no longer ignore case")?,
+            _ => {}
+        }
         self.changes.iter().try_for_each(|change| write!(f, "{change}"))?;
         match self.changes.iter().filter(|change| change.kind == Kind::User).count() {
             _ if self.same => writeln!(f, "nobody changes context"),

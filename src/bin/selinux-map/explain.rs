@@ -1,10 +1,12 @@
 //! `selinux-map explain`: which line of a map decides for somebody, and why not another.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use mod_selinux_policy::{Asker, Context, Line, Who};
+use mod_selinux_policy::{Asker, Case, Context, Line, Shown, Who, fold};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
@@ -16,12 +18,12 @@ use crate::source::Source;
 pub struct Args {
     /// Map file, text or compiled
     file: PathBuf,
-    /// The user who has logged in; without it nobody has
+    /// The user who has logged in, in any bytes; without it nobody has
     #[arg(long)]
-    user: Option<String>,
+    user: Option<OsString>,
     /// A group the user is in (may be repeated)
     #[arg(long = "group", value_name = "GROUP", requires = "user")]
-    groups: Vec<String>,
+    groups: Vec<OsString>,
     /// The client's address
     #[arg(long, value_name = "ADDRESS")]
     addr: Option<IpAddr>,
@@ -78,17 +80,17 @@ enum Why {
 }
 
 /// Lines that apply to somebody, or almost: why each does not decide, and `None` for the one that does.
-fn judged<'l>(lines: &'l [Line], asker: &Asker<'_>) -> Vec<(&'l Line, Option<Why>)> {
+fn judged<'l>(lines: &'l [Line], case: Case, asker: &Asker<'_>) -> Vec<(&'l Line, Option<Why>)> {
     let prefix = |line: &Line| match &line.who {
         Who::Net(network) => Some(network.prefix()),
         _ => None,
     };
-    let applies = lines.iter().filter(|line| line.who.matches(asker));
+    let applies = lines.iter().filter(|line| line.who.matches(asker, case));
     let longest = applies.clone().filter_map(prefix).max();
     let is_candidate = |line: &Line| prefix(line).is_none() || prefix(line) == longest;
     let first = applies.clone().find(|line| is_candidate(line)).map(|line| line.number);
     let why = |line: &Line| {
-        if line.who.matches(asker) {
+        if line.who.matches(asker, case) {
             return Some(match (is_candidate(line), Some(line.number) == first) {
                 (true, true) => None,
                 (true, false) => Some(Why::Later),
@@ -96,9 +98,7 @@ fn judged<'l>(lines: &'l [Line], asker: &Asker<'_>) -> Vec<(&'l Line, Option<Why
             });
         }
         match (&line.who, asker.user) {
-            (Who::User(name), Some(user)) if name.to_lowercase() == user.to_lowercase() => {
-                Some(Some(Why::OtherCase))
-            }
+            (Who::User(name), Some(user)) if fold(name) == fold(user) => Some(Some(Why::OtherCase)),
             (Who::Anonymous, Some(_)) if first.is_none_or(|first| line.number < first) => {
                 Some(Some(Why::LoggedIn))
             }
@@ -111,9 +111,10 @@ fn judged<'l>(lines: &'l [Line], asker: &Asker<'_>) -> Vec<(&'l Line, Option<Why
 /// Explains what the map says of whoever is described.
 pub fn run(args: &Args) -> Result<Explained, Trouble> {
     let source = Source::read(&args.file)?;
-    let groups: Vec<_> = args.groups.iter().map(String::as_str).collect();
-    let asker = Asker { user: args.user.as_deref(), groups: &groups, address: args.addr };
-    let judged = judged(&source.lines, &asker);
+    let groups: Vec<_> = args.groups.iter().map(|group| group.as_bytes()).collect();
+    let user = args.user.as_ref().map(|user| user.as_bytes());
+    let asker = Asker { user, groups: &groups, address: args.addr };
+    let judged = judged(&source.lines, source.case, &asker);
     let rule = |line: &Line| Rule {
         line: line.number,
         text: source.text_of(line),
@@ -122,6 +123,9 @@ pub fn run(args: &Args) -> Result<Explained, Trouble> {
     };
     let decider = judged.iter().find(|(_, why)| why.is_none()).map(|(line, _)| *line);
     let mut notes = notes(&source.lines, decider, &asker);
+    if source.case == Case::Ignored && asker.user.is_some() {
+        notes.push("the map ignores the case of names".to_owned());
+    }
     let context = match (&args.server_context, decider) {
         (Some(server), Some(line)) => match line.spec.resolve(server) {
             Ok(context) => Some(context.to_string()),
@@ -143,7 +147,9 @@ pub fn run(args: &Args) -> Result<Explained, Trouble> {
                 longest.who, longest.number
             )
         }
-        (Why::OtherCase, ..) => "is for another user: capital letters count".to_owned(),
+        (Why::OtherCase, ..) => {
+            "is for another user: capital letters count, unless the map says `ignore-case`".to_owned()
+        }
         _ => "is for those who have not logged in".to_owned(),
     };
     let passed_over = judged.iter().filter_map(|(line, why)| {
@@ -155,8 +161,8 @@ pub fn run(args: &Args) -> Result<Explained, Trouble> {
         decides: decider.map(rule),
         context,
         notes,
-        user: args.user.clone(),
-        groups: args.groups.clone(),
+        user: user.map(|user| Shown(user).to_string()),
+        groups: groups.iter().map(|group| Shown(group).to_string()).collect(),
         address: args.addr,
     })
 }
@@ -242,15 +248,15 @@ pub mod tests {
         })
     }
 
-    type Facts = (Option<String>, Vec<&'static str>, Option<IpAddr>);
+    type Facts = (Option<Vec<u8>>, Vec<&'static [u8]>, Option<IpAddr>);
 
     /// Whoever may ask; groups only of who has logged in.
     pub fn facts() -> impl Strategy<Value = Facts> {
         let address =
             prop_oneof![Just("10.1.1.1"), Just("10.1.1.2"), Just("10.2.1.1"), Just("9.9.9.9"), Just("::1")];
-        let groups = proptest::sample::subsequence(vec!["g", "H"], 0..=2);
+        let groups = proptest::sample::subsequence(vec![&b"g"[..], b"H"], 0..=2);
         (
-            proptest::option::of("[a-d]"),
+            proptest::option::of("[a-d]".prop_map(String::into_bytes)),
             groups,
             proptest::option::of(address.prop_map(|a| a.parse().unwrap())),
         )
@@ -266,12 +272,12 @@ pub mod tests {
             let compiled = map.compile().unwrap();
             let asker = Asker { user: user.as_deref(), groups: &groups, address };
             let found = CompiledMap::open(&compiled[..]).unwrap().find(&asker).map(|found| found.line);
-            let judged = judged(map.lines(), &asker);
+            let judged = judged(map.lines(), map.case(), &asker);
             let deciders: Vec<_> = judged.iter().filter(|(_, why)| why.is_none()).map(|(line, _)| line.number).collect();
             prop_assert_eq!(found.into_iter().collect::<Vec<_>>(), deciders);
             // Whatever else applies is passed over, and said so.
             for line in map.lines() {
-                prop_assert!(!line.who.matches(&asker) || judged.iter().any(|(judged, _)| *judged == line));
+                prop_assert!(!line.who.matches(&asker, map.case()) || judged.iter().any(|(judged, _)| *judged == line));
             }
         }
     }

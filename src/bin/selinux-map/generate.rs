@@ -54,6 +54,7 @@ pub const PAGES: &[Page] = &[
             ("files[].file", "the file, as it was named"),
             ("files[].good", "whether it has no errors"),
             ("files[].rules", "how many rules it has; null where it has errors"),
+            ("files[].ignores_case", "whether names ignore case"),
             ("files[].problems[].file", "the file again"),
             ("files[].problems[].line, .column", "the place, from 1; null where it is the whole file"),
             ("files[].problems[].level", "error or warning"),
@@ -65,7 +66,10 @@ pub const PAGES: &[Page] = &[
         name: "explain",
         exit: &[(0, "a line decides"), (1, "the file has errors"), TROUBLE, (3, "no line applies")],
         json: &[
-            ("file, user, groups, address", "what was asked"),
+            (
+                "file, user, groups, address",
+                "what was asked; names that are not plain are in quotes, as in a map",
+            ),
             ("decides.line, .text, .who, .domain", "the line that decides; null where none applies"),
             ("context", "what the domain leads to; null without --server-context"),
             ("passed_over[].line, .text, .who, .domain", "each other line that applies, or almost"),
@@ -92,6 +96,7 @@ pub const PAGES: &[Page] = &[
         ],
         json: &[
             ("same", "whether nobody changes context"),
+            ("old_ignores_case, new_ignores_case", "whether names ignore case in each map"),
             ("changes[].who", "for whom something changes, as in a map"),
             ("changes[].kind", "user, group, network, anonymous or anyone"),
             (

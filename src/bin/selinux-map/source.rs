@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use mod_selinux_policy::{CompiledError, CompiledMap, Line, Map, MapError};
+use mod_selinux_policy::{Case, CompiledError, CompiledMap, Line, Map, MapError};
 
 use rustix::process::geteuid;
 
@@ -28,6 +28,8 @@ pub struct Source {
     text: Option<Vec<u8>>,
     /// Its rules, in the order of their lines.
     pub lines: Vec<Line>,
+    /// Whether the case of names counts.
+    pub case: Case,
 }
 
 impl Source {
@@ -59,12 +61,17 @@ impl Source {
         let is_compiled =
             bytes.strip_prefix(MAGIC).is_some_and(|rest| rest.first().is_some_and(|b| *b < b'\t'));
         if is_compiled {
-            let lines = compiled_lines(bytes)
+            let (lines, case) = compiled_lines(bytes)
                 .map_err(|error| vec![Problem::whole(&name, Level::Error, error.to_string())])?;
-            return Ok(Self { path: path.to_owned(), text: None, lines });
+            return Ok(Self { path: path.to_owned(), text: None, lines, case });
         }
         match Map::parse(&bytes) {
-            Ok(map) => Ok(Self { path: path.to_owned(), lines: map.lines().to_vec(), text: Some(bytes) }),
+            Ok(map) => Ok(Self {
+                path: path.to_owned(),
+                lines: map.lines().to_vec(),
+                case: map.case(),
+                text: Some(bytes),
+            }),
             Err(errors) => Err(errors_of(&name, &bytes, &errors)),
         }
     }
@@ -84,10 +91,11 @@ impl Source {
     }
 }
 
-fn compiled_lines(bytes: Vec<u8>) -> Result<Vec<Line>, CompiledError> {
-    let mut lines: Vec<_> = CompiledMap::open(Rc::<[u8]>::from(bytes))?.lines().collect();
+fn compiled_lines(bytes: Vec<u8>) -> Result<(Vec<Line>, Case), CompiledError> {
+    let map = CompiledMap::open(Rc::<[u8]>::from(bytes))?;
+    let mut lines: Vec<_> = map.lines().collect();
     lines.sort_unstable_by_key(|line| line.number);
-    Ok(lines)
+    Ok((lines, map.case()))
 }
 
 fn errors_of(name: &str, bytes: &[u8], errors: &[MapError]) -> Vec<Problem> {

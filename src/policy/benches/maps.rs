@@ -36,7 +36,7 @@ fn maps(criterion: &mut Criterion) {
         let map = CompiledMap::open(map.as_slice()).expect("it is whole").resolved(&server, |_| None);
         let map = ResolvedMap::open(map.expect("no range is a name")).expect("it is one");
         criterion.bench_function(&format!("find a user, {name}"), |bench| {
-            let asker = Asker { user: Some("user77"), groups: &[], address: None };
+            let asker = Asker { user: Some(b"user77"), groups: &[], address: None };
             bench.iter_batched(|| asker, |asker| map.find(black_box(&asker)), BatchSize::SmallInput);
         });
     }

@@ -7,21 +7,23 @@ use super::super::map::Map;
 use super::super::map::tests::rules;
 use super::super::network::tests::address;
 use super::super::who::Who;
+use super::super::who::tests::other_bytes;
 use super::*;
 
 /// Users that rules are for, users that none is for, and names that mean something in a file.
-fn user() -> impl Strategy<Value = Option<String>> {
-    proptest::option::of("[a-c]{1,2}|\\*|__anonymous__|0\\.0\\.0\\.1|\\p{Greek}{1,3}|[a-c @*.#\"]{1,3}")
+fn user() -> impl Strategy<Value = Option<Vec<u8>>> {
+    let text = "[a-cA-C]{1,2}|\\*|__anonymous__|0\\.0\\.0\\.1|\\p{Greek}{1,3}|[a-c @*.#\"]{1,3}";
+    proptest::option::of(prop_oneof![text.prop_map(String::into_bytes), other_bytes()])
 }
 
 /// The manual's words: of all lines that apply, of which the networks count as one, that with the
 /// longest prefix, the first decides.
-fn naive_find<'l>(lines: &'l [Line], asker: &Asker<'_>) -> Option<&'l Line> {
+fn naive_find<'l>(map: &'l Map, asker: &Asker<'_>) -> Option<&'l Line> {
     let prefix = |line: &&Line| match &line.who {
         Who::Net(network) => Some(network.prefix()),
         _ => None,
     };
-    let applying = || lines.iter().filter(|line| line.who.matches(asker));
+    let applying = || map.lines().iter().filter(|line| line.who.matches(asker, map.case()));
     let longest = applying().filter_map(|line| prefix(&line)).max();
     applying().find(|line| prefix(line).is_none() || prefix(line) == longest)
 }
@@ -44,14 +46,20 @@ proptest! {
     fn the_first_of_the_lines_that_apply_decides(
         rules in rules(),
         user in user(),
-        groups in proptest::collection::vec("[a-cA-C]{1,2}", 0..3),
+        groups in proptest::collection::vec(prop_oneof!["[a-cA-C]{1,2}".prop_map(String::into_bytes), other_bytes()], 0..3),
         address in proptest::option::of(address()),
+        case in prop_oneof![Just(""), Just("ignore-case\n")],
     ) {
         let text: String = rules.iter().map(|(who, domain)| format!("{who} {domain}\n")).collect();
-        let map = Map::parse(text.as_bytes()).unwrap();
-        let groups: Vec<_> = groups.iter().map(String::as_str).collect();
+        let text = format!("{case}{text}");
+        // Names may be the same where case is ignored.
+        let Ok(map) = Map::parse(text.as_bytes()) else {
+            prop_assert!(!case.is_empty());
+            return Ok(());
+        };
+        let groups: Vec<_> = groups.iter().map(Vec::as_slice).collect();
         let asker = Asker { user: user.as_deref(), groups: &groups, address };
-        let expected = naive_find(map.lines(), &asker);
+        let expected = naive_find(&map, &asker);
         let compiled = compiled(&text);
         let found = compiled.find(&asker);
         prop_assert_eq!(
@@ -122,7 +130,10 @@ fn file_order_decides_between_kinds_and_the_longest_prefix_between_networks() {
         (Some("__anonymous__"), &[], None, 7),
         (Some("*"), &[], None, 7),
     ] {
-        let found = map.find(&Asker { user, groups, address }).map(|found| found.line);
+        let groups: Vec<_> = groups.iter().map(|name: &&str| name.as_bytes()).collect();
+        let found = map
+            .find(&Asker { user: user.map(str::as_bytes), groups: &groups, address })
+            .map(|found| found.line);
         assert_eq!(found, Some(line), "{user:?} {groups:?} {address:?}");
     }
 }

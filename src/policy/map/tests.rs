@@ -115,7 +115,7 @@ fn each_bad_line_is_told_with_its_number_and_what_to_do() {
     ] {
         assert_eq!(messages(text.as_bytes()), [message], "{text:?}");
     }
-    let encoding = "line 2, column 2: the line is not UTF-8: save the file as UTF-8";
+    let encoding = r#"line 2, column 2: the line is not UTF-8: save the file as UTF-8, or write the bytes of a name that is not in quotes, as in "m\xfcller""#;
     assert_eq!(messages(b"foo a_t\nf\xfcr b_t\n"), [encoding]);
     assert_eq!(messages(&[b'#'; 8193]).len(), 1);
     assert_eq!(messages(&[b'#'; 8192]).len(), 0);
@@ -136,6 +136,50 @@ fn what_is_there_twice_is_an_error_however_it_is_written() {
         assert_eq!((errors.len(), errors[0].line), (1, 2), "{text:?}");
         assert_eq!(errors[0].fault, Fault::Duplicate(1), "{text:?}");
     }
+}
+
+#[test]
+fn names_are_bytes_that_a_map_in_utf_8_can_have() {
+    let map = parse("\"m\\xfcller\" a_t\nm\u{fc}ller b_t\n\"m\\xe4ller\" c_t\n").unwrap();
+    let names =
+        [&b"m\xfcller"[..], "m\u{fc}ller".as_bytes(), b"m\xe4ller"].map(|name| Who::User(name.to_vec()));
+    assert!(map.lines().iter().map(|line| &line.who).eq(&names));
+}
+
+#[test]
+fn a_map_says_before_all_rules_that_names_ignore_case() {
+    let map = parse("# AD\n  ignore-case # really\nBar a_t\n@STAFF\u{dc} b_t\nignore-case c_t\n").unwrap();
+    assert_eq!(map.case(), Case::Ignored);
+    let names =
+        [Who::User(b"bar".to_vec()), Who::Group("staff\u{fc}".into()), Who::User(b"ignore-case".to_vec())];
+    assert!(map.lines().iter().map(|line| &line.who).eq(&names));
+    assert_eq!(parse("ignore-case a_t").unwrap().case(), Case::Counts);
+    assert_eq!(parse("\"ignore-case\" a_t").unwrap().case(), Case::Counts);
+    for (text, message) in [
+        (
+            "ignore-case\nbar a_t\n# x\nBAR b_t",
+            "line 4, column 1: `bar`: line 2 is for the same one, as the map ignores case, and always applies first: \
+             take one of the two away",
+        ),
+        (
+            "ignore-case\n@m\u{dc} a_t\n@m\u{fc} a_t",
+            "line 3, column 1: `@m\u{fc}`: line 2 is for the same one, as the map ignores case, and always applies \
+             first: take one of the two away",
+        ),
+        (
+            "bar a_t\nignore-case",
+            "line 2, column 1: `ignore-case` is about the whole map: put it before all rules",
+        ),
+        ("Ignore-Case", "line 1, column 1: `Ignore-Case`: no domain follows: write `who domain[:range]`"),
+        (
+            "\"ignore-case\"",
+            "line 1, column 1: `\\\"ignore-case\\\"`: no domain follows: write `who domain[:range]`",
+        ),
+    ] {
+        assert_eq!(messages(text.as_bytes()), [message], "{text:?}");
+    }
+    // Without the line, they are two.
+    assert_eq!(parse("bar a_t\nBAR b_t").unwrap().lines().len(), 2);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mod_selinux_fuzz::SOME;
-use mod_selinux_policy::{GroupFile, Groups};
+use mod_selinux_policy::{Case, GroupFile, Groups, fold};
 
 fuzz_target!(|text: &[u8]| {
     let groups = match Groups::parse(text) {
@@ -20,13 +20,17 @@ fuzz_target!(|text: &[u8]| {
     };
     let file = GroupFile::open(groups.compile()).expect("what is made opens");
     let mut known = 0;
-    let words = str::from_utf8(text).unwrap_or_default().split_ascii_whitespace();
+    let words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     for user in words.take(SOME) {
-        let groups = file.groups(user).expect("what is made is whole");
+        let groups = file.groups(user, Case::Counts).expect("what is made is whole");
         known += usize::from(!groups.is_empty());
-        for group in groups {
-            assert!(!group.is_empty() && !group.contains(':') && !group.contains('\0'));
-            assert!(!group.contains(|c: char| c.is_ascii_uppercase()));
+        // Where case is ignored, the same and perhaps more, for each spelling.
+        let all = file.groups(user, Case::Ignored).expect("what is made is whole");
+        assert!(groups.iter().all(|group| all.contains(group)));
+        assert_eq!(file.groups(&fold(user), Case::Ignored).as_ref(), Ok(&all));
+        for group in all {
+            assert!(!group.is_empty() && !group.contains(&b':') && !group.contains(&0));
+            assert!(!group.iter().any(u8::is_ascii_uppercase));
         }
     }
     assert!(known == 0 || groups.users() > 0);

@@ -1,7 +1,7 @@
 //! What the targets share: who asks, for which server, and what may be asked of a file that is not what it
 //! should be.
 
-use mod_selinux_policy::{Asker, CompiledMap, Context, GroupFile, Range, ResolvedMap, Who};
+use mod_selinux_policy::{Asker, Case, CompiledMap, Context, GroupFile, Range, ResolvedMap, Who};
 use std::net::IpAddr;
 use std::panic;
 use std::sync::Once;
@@ -31,19 +31,24 @@ pub fn ask_as(who: &Who, ask: &mut dyn FnMut(&Asker<'_>)) {
         _ => None,
     };
     let (user, groups) = match who {
-        Who::User(name) => (Some(name.as_str()), [name.as_str()]),
-        Who::Group(name) => (Some("somebody"), [name.as_str()]),
-        _ => (None, ["staff"]),
+        Who::User(name) => (Some(name.as_slice()), [name.as_slice()]),
+        Who::Group(name) => (Some(&b"somebody"[..]), [name.as_slice()]),
+        _ => (None, [&b"staff"[..]]),
     };
     ask(&Asker { user, groups: &groups, address });
-    ask(&Asker { user: Some("foo"), groups: &[], address });
+    // In capitals, and with a byte more that is no character.
+    let upper = groups[0].to_ascii_uppercase();
+    ask(&Asker { user: user.map(|_| upper.as_slice()), groups: &[&upper], address });
+    let other = [groups[0], b"\xfc"].concat();
+    ask(&Asker { user: user.map(|_| other.as_slice()), groups: &[&other], address });
+    ask(&Asker { user: Some(b"foo"), groups: &[], address });
 }
 
 /// People and places of each kind that a map can have lines for.
 pub fn ask_as_everybody(ask: &mut dyn FnMut(&Asker<'_>)) {
-    for user in [None, Some("foo"), Some("a")] {
+    for user in [None, Some(&b"foo"[..]), Some(b"a"), Some(b"A\xfc")] {
         for address in ["192.0.2.7", "2001:db8::7", "::ffff:10.0.0.1"] {
-            ask(&Asker { user, groups: &["staff", "a"], address: address.parse().ok() });
+            ask(&Asker { user, groups: &[b"staff", b"a", b"\xfc"], address: address.parse().ok() });
         }
     }
 }
@@ -55,7 +60,7 @@ pub fn use_files(file: &[u8]) {
     let _ = panic::catch_unwind(|| {
         let Ok(map) = CompiledMap::open(file) else { return };
         ask_as_everybody(&mut |asker| drop(map.find(asker)));
-        let _ = (map.len(), map.is_empty(), map.has_groups(), map.trials().count());
+        let _ = (map.len(), map.is_empty(), map.has_groups(), map.case(), map.trials().count());
         if let Ok(resolved) = map.resolved(&server(), translate) {
             use_resolved(&resolved);
         }
@@ -68,8 +73,10 @@ pub fn use_files(file: &[u8]) {
     let _ = panic::catch_unwind(|| use_resolved(file));
     let _ = panic::catch_unwind(|| {
         let Ok(groups) = GroupFile::open(file) else { return };
-        for user in ["", "a", "foo", "b r"] {
-            let _ = groups.groups(user).map(|groups| groups.len());
+        for user in [&b""[..], b"a", b"foo", b"b r", b"A\xfc"] {
+            for case in [Case::Counts, Case::Ignored] {
+                let _ = groups.groups(user, case).map(|groups| groups.len());
+            }
         }
     });
 }

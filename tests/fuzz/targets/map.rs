@@ -3,15 +3,15 @@
 
 use libfuzzer_sys::fuzz_target;
 use mod_selinux_fuzz::{SOME, ask_as, ask_as_everybody, server, translate};
-use mod_selinux_policy::{Asker, CompiledMap, DomainSpec, Fault, Line, Map, ResolvedMap, Who};
+use mod_selinux_policy::{Asker, Case, CompiledMap, DomainSpec, Fault, Line, Map, ResolvedMap, Who};
 
 /// The manual's words: the first line that applies decides; of networks, only the longest applies.
-fn decides<'l>(lines: &'l [Line], asker: &Asker<'_>) -> Option<&'l Line> {
+fn decides<'l>(lines: &'l [Line], case: Case, asker: &Asker<'_>) -> Option<&'l Line> {
     let prefix = |line: &&Line| match &line.who {
         Who::Net(network) => Some(network.prefix()),
         _ => None,
     };
-    let applying = || lines.iter().filter(|line| line.who.matches(asker));
+    let applying = || lines.iter().filter(|line| line.who.matches(asker, case));
     let longest = applying().filter_map(|line| prefix(&line)).max();
     applying().find(|line| prefix(line).is_none() || prefix(line) == longest)
 }
@@ -31,7 +31,9 @@ fuzz_target!(|text: &[u8]| {
         }
     };
     // What is printed is the same map.
-    let printed: String = map.lines().iter().map(|line| format!("{} {}\n", line.who, line.spec)).collect();
+    let first = if map.case() == Case::Ignored { "ignore-case\n" } else { "" };
+    let printed = map.lines().iter().map(|line| format!("{} {}\n", line.who, line.spec)).collect::<String>();
+    let printed = format!("{first}{printed}");
     let again = Map::parse(printed.as_bytes()).expect("what is printed can be read");
     let rules = |map: &Map| map.lines().iter().map(|line| (line.who.clone(), line.spec.clone())).collect();
     let (rules, again): (Vec<(Who, DomainSpec)>, Vec<_>) = (rules(&map), rules(&again));
@@ -40,11 +42,11 @@ fuzz_target!(|text: &[u8]| {
     let compiled = CompiledMap::open(map.compile().expect("so few fit")).expect("what is made opens");
     let mut lines: Vec<_> = compiled.lines().collect();
     lines.sort_by_key(|line| line.number);
-    assert_eq!(lines, map.lines());
+    assert_eq!((lines.as_slice(), compiled.case()), (map.lines(), map.case()));
     let resolved = compiled.resolved(&server(), translate).expect("all names mean something");
     let resolved = ResolvedMap::open(resolved).expect("what is made opens");
     let mut check = |asker: &Asker<'_>| {
-        let expected = decides(&lines, asker);
+        let expected = decides(&lines, map.case(), asker);
         let found = compiled.find(asker).map(|found| (found.line, found.spec));
         assert_eq!(found, expected.map(|line| (line.number, line.spec.clone())));
         let Some(line) = expected else { return assert_eq!(resolved.find(asker), Ok(None)) };

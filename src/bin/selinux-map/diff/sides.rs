@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use mod_selinux_policy::{DomainSpec, Line, Network, Who};
+use mod_selinux_policy::{Case, DomainSpec, Line, Network, Who};
 
 fn network(who: &Who) -> Option<&Network> {
     match who {
@@ -19,6 +19,7 @@ pub struct Side<'l> {
     pub others: HashMap<&'l Who, At<'l>>,
     /// `*`.
     pub anyone: Option<&'l Line>,
+    case: Case,
 }
 
 /// Where a line stands, and the line whose domain it leads to.
@@ -29,7 +30,7 @@ pub struct At<'l> {
 }
 
 impl<'l> Side<'l> {
-    pub fn new(lines: &'l [Line]) -> Self {
+    pub fn new(lines: &'l [Line], case: Case) -> Self {
         let anyone = lines.iter().find(|line| line.who == Who::Anyone);
         let end = anyone.map_or(usize::MAX, |line| line.number);
         let in_front: HashSet<_> =
@@ -57,12 +58,17 @@ impl<'l> Side<'l> {
                 _ => {}
             }
         }
-        Self { own, others, anyone }
+        Self { own, others, anyone, case }
+    }
+
+    /// The line for a user or `__anonymous__`, as the other map has it, whose names may be those of another case.
+    pub fn own(&self, who: &Who) -> Option<&'l Line> {
+        self.own.get(who).or_else(|| self.own.get(&who.clone().in_case(self.case))).copied()
     }
 
     /// What decides for a user or `__anonymous__` if nothing before it does.
     pub fn decides(&self, who: &Who) -> Option<At<'l>> {
-        let line = self.own.get(who).copied().or(self.anyone)?;
+        let line = self.own(who).or(self.anyone)?;
         Some(At { position: line.number, line })
     }
 }

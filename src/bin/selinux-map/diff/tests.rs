@@ -8,7 +8,8 @@ use crate::explain::tests::{facts, map_text};
 
 fn changes(old: &str, new: &str) -> Differences {
     let parse = |text: &str| Map::parse(text.as_bytes()).unwrap();
-    compare(parse(old).lines(), parse(new).lines())
+    let (old, new) = (parse(old), parse(new));
+    compare((old.lines(), old.case()), (new.lines(), new.case()))
 }
 
 fn text(old: &str, new: &str) -> String {
@@ -39,11 +40,11 @@ proptest! {
         let asker = Asker { user: user.as_deref(), groups: &groups, address };
         if domain(&old, &asker) != domain(&new, &asker) {
             let who = user.clone().map_or(Who::Anonymous, Who::User);
-            let is_listed = |map: &str| Side::new(Map::parse(map.as_bytes()).unwrap().lines()).own.contains_key(&who);
+            let is_listed = |map: &str| Side::new(Map::parse(map.as_bytes()).unwrap().lines(), Case::Counts).own.contains_key(&who);
             // One that is about what leads this asker there.
             let told = |change: &Change| match change.kind {
                 Kind::User | Kind::Anonymous => change.who == who.to_string(),
-                Kind::Group | Kind::Network => Who::parse(&change.who).unwrap().matches(&asker),
+                Kind::Group | Kind::Network => Who::parse(&change.who).unwrap().matches(&asker, Case::Counts),
                 Kind::Anyone => !is_listed(&old) && !is_listed(&new),
             };
             prop_assert!(changes.changes.iter().any(told), "{}\n{}\n{}", old, new, changes);
@@ -58,7 +59,7 @@ proptest! {
             text.lines().filter(|line| !line.contains(['@', '/', '.'])).map(|line| format!("{line}\n")).collect()
         };
         let (old, new) = (simple(&old), simple(&new));
-        let asker = Asker { user: Some(&user), groups: &[], address: None };
+        let asker = Asker { user: Some(user.as_bytes()), groups: &[], address: None };
         let changes = changes(&old, &new);
         let told = changes.changes.iter().any(|change| change.who == user);
         let listed = |text: &str| {

@@ -160,6 +160,36 @@ fn a_variable_that_is_no_utf_8_is_refused_as_that() {
     httpd.logged(&["SEL0105", "DOMAIN", "the domain is not UTF-8"]);
 }
 
+const WSGI: &str = "
+def handle_request(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'ran in httpd']
+";
+
+#[test]
+fn a_python_handler_whose_name_is_no_utf_8_is_refused_as_others_are() {
+    let site = site("names-handler", &[]);
+    site.file("app.py", WSGI).file("page.own", "");
+    let script = site.root().join("app.py");
+    let lines = [
+        &b"WSGIHandlerScript h\xe4ndler "[..],
+        script.as_os_str().as_bytes(),
+        b"\nAddHandler h\xe4ndler .own\n",
+    ];
+    site.config_file("handler.conf", "");
+    fs::write(site.etc().join("handler.conf"), lines.concat()).unwrap();
+    let configuration = "Include @ETC@/handler.conf
+        Alias /mapped @ROOT@
+        <Location /mapped>
+            SELinuxDomainVal user_webapp_t:s0:c1
+        </Location>";
+    let httpd = Httpd::start(&site, Mpm::Event, &["wsgi"], configuration);
+    assert_eq!(httpd.get("/page.own", None).body, "ran in httpd");
+    let reply = httpd.client().try_get("/mapped/page.own", None, &[]);
+    let log = httpd.logged(&["SEL0110"]);
+    assert_eq!(reply.map(|reply| reply.status).ok(), Some(500), "{log}");
+}
+
 const DIRECTORY: &str = "
 AddHandler lua-script .lua
 LDAPTrustedGlobalCert CA_BASE64 @ETC@/ca.pem

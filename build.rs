@@ -26,6 +26,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_hook_check_config",
     "ap_hook_child_init",
     "ap_hook_child_status",
+    "ap_hook_expr_lookup",
     "ap_hook_fixups",
     "ap_hook_handler",
     "ap_hook_log_transaction",
@@ -94,9 +95,11 @@ const TYPES: &[&str] = &[
     "authz_provider",
     "authz_status",
     "apr_bucket_brigade",
+    "ap_expr_lookup_parms",
     "core_dir_config",
     "core_server_config",
     "include_ctx_t",
+    "proxy_dir_conf",
     "proxy_server_conf",
 ];
 
@@ -113,6 +116,7 @@ const VARIABLES: &[&str] = &[
     "AP_STATUS_SHORT",
     "AUTHZ_PROVIDER_.*",
     "AP_DECLINED",
+    "AP_EXPR_.*",
     "APLOG_.*",
     "APR_EGENERAL",
     "APR_HOOK_.*",

@@ -1,5 +1,6 @@
 /* The headers that bindgen translates; what is taken from them is listed in build.rs. */
 #include <ap_config.h>
+#include <ap_expr.h>
 #include <ap_listen.h>
 #include <ap_mpm.h>
 #include <ap_provider.h>

@@ -3,7 +3,7 @@
 
 use crate::lsm::{self, EnterError, Prepared, Target};
 use crate::policy::{Context, DomainSpec, Range, SpecError};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 /// How many contexts of one type are entered for trial. Whether a type can be entered does not hang on the range but
@@ -78,6 +78,13 @@ impl Aims {
     /// All of them.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Aim> {
         self.0.values()
+    }
+
+    /// User, role and type of the contexts, with colons between them: each once.
+    pub fn bases(&self) -> Vec<String> {
+        let base =
+            |aim: &Aim| format!("{}:{}:{}", aim.context.user(), aim.context.role(), aim.context.type_());
+        self.iter().map(base).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Has the kernel check the contexts, and enters some of each type on threads that then end: an even sample by

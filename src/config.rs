@@ -141,6 +141,8 @@ pub struct Settings {
     pub sources: Mutex<Sources>,
     /// Set where some section has `SELinuxDomainPeer range`.
     pub reads_peer: OnceLock<()>,
+    /// Where these are written; `None` where another one in the same section comes after it.
+    pub peers: Mutex<Vec<Option<String>>>,
     /// Why listening sockets are above what workers may write to, where they are.
     pub socket_fault: OnceLock<String>,
     /// Set when the server has started: what requests are decided by.
@@ -183,6 +185,10 @@ pub enum Interpreters {
 pub struct Started {
     /// The context httpd runs in; `None` where SELinux is off and `SELinuxRequired` is too.
     pub server: Option<Context>,
+    /// User, role and type of the contexts that rules of their own lead to. (Those of maps change.)
+    pub pages: Vec<String>,
+    /// Whether any type may come: a rule reads the environment.
+    pub any_type: bool,
     /// The handlers by whose name mod_wsgi may run Python in httpd itself.
     pub python: Vec<CString>,
     /// The handlers that `SELinuxServerHandler` names.
@@ -251,6 +257,8 @@ pub struct Section {
     pub explain: Option<&'static Vec<Network>>,
     /// `SELinuxDomainPeer`.
     pub peer: Option<Peer>,
+    /// Its number among those of the settings, if it is `range`.
+    pub peer_number: Option<usize>,
     /// Whether it could not be made (SEL0001).
     pub is_broken: bool,
 }
@@ -269,6 +277,7 @@ impl Section {
         allow_caches: None,
         explain: None,
         peer: None,
+        peer_number: None,
         is_broken: false,
     };
 }
@@ -304,6 +313,7 @@ impl Configuration for Section {
             allow_caches: self.allow_caches.or(outer.allow_caches),
             explain: self.explain.or(outer.explain),
             peer: self.peer.or(outer.peer),
+            peer_number: if self.peer.is_some() { self.peer_number } else { outer.peer_number },
             is_broken: false,
         }
     }

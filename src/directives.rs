@@ -8,7 +8,7 @@ use crate::httpd::provider::ProviderError;
 use crate::maps::{Kind, Source};
 use crate::policy::{Chain, DomainSpec, Network, Peer, Rule, Unmapped};
 use std::ffi::CStr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// All directives of the module.
@@ -190,8 +190,14 @@ impl Setter for DomainPeer {
         });
         let settings = Settings::of(directive.keeper());
         section.settings = Some(settings);
+        let mut peers = settings.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = section.peer_number.take() {
+            peers[before] = None;
+        }
         if section.peer == Some(Peer::Range) {
             let _ = settings.reads_peer.set(());
+            section.peer_number = Some(peers.len());
+            peers.push(Some(directive.location()));
         }
         Ok(())
     }

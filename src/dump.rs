@@ -8,6 +8,7 @@ use crate::config::{Rule, Section};
 use crate::httpd::directive::{Configuration as _, Keeper};
 use crate::httpd::scopes::{Reach, Scope as AnyScope, ServerScopes as AnyServer};
 use crate::policy::{Peer, Unmapped};
+use crate::strays::Stray;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -18,15 +19,26 @@ type Server<'s> = AnyServer<'s, Section>;
 const HEAD: &str = "\
 SELinux rules by scope, in the order in which they are tried; the first that matches decides.
 A request has the rules of all sections that match it: of <If> first, then of <Location>, <Files>
-and <Directory>, then the server's. With a scope stand those that surely go with it; one marked +
-adds its own to whatever else matches.
+and <Directory>, then the server's; one that mod_proxy sends on, of <Proxy> in place of <Files>
+and <Directory>. With a scope stand those that surely go with it; one marked + adds its own to
+whatever else matches.
 ";
 
-/// All servers with their scopes, and in each the rules and settings that hold there.
-pub fn text(servers: &[Server<'_>], keeper: Keeper<'_>) -> String {
+/// All servers with their scopes, and in each the rules and settings that hold there; `strays` are those that stand
+/// in none of them.
+pub fn text(servers: &[Server<'_>], strays: &[Stray], keeper: Keeper<'_>) -> String {
     let mut dump = Dump { keeper, text: HEAD.to_owned() };
     for server in servers {
         dump.server(server);
+    }
+    if !strays.is_empty() {
+        dump.line(
+            0,
+            format_args!("\nIn sections by which no request is decided, as far as mod_selinux can tell"),
+        );
+        for Stray { location, directive } in strays {
+            dump.line(1, format_args!("{directive} ({location})"));
+        }
     }
     dump.text
 }
@@ -58,6 +70,12 @@ impl Dump<'_> {
                 around_section(server, &server.locations, location, |outer| is_in_location(outer, path));
             self.section(1, &around, location);
             self.conditions(2, &around, location);
+        }
+        for proxy in &server.proxies {
+            let path = certain(&proxy.reach);
+            let around = around_section(server, &server.proxies, proxy, |outer| path.starts_with(outer));
+            self.section(1, &around, proxy);
+            self.conditions(2, &around, proxy);
         }
         if self.text.len() == before {
             self.line(1, format_args!("no rules"));

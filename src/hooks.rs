@@ -23,7 +23,7 @@ use crate::httpd::{
 };
 use crate::lsm::Target;
 use crate::policy::{Decision, Why};
-use crate::{counters, decide, dump, interop, nested, record, start, worker};
+use crate::{counters, decide, dump, interop, nested, record, start, strays, worker};
 use std::ffi::CString;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +46,9 @@ pub struct Dump;
 impl TestConfigHook for Dump {
     fn run(configuration: Pool<'_>, server: Server<'_>) {
         if is_defined(c"DUMP_SELINUX") {
-            let text = dump::text(&scopes::of_servers(server), Keeper::of(configuration));
+            let servers = scopes::of_servers(server);
+            let strays = strays::of(settings(configuration), &servers);
+            let text = dump::text(&servers, &strays, Keeper::of(configuration));
             // Whoever reads it may have seen enough.
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
         }
@@ -155,11 +157,12 @@ impl ChildHook for ChildInit {
             maps.become_reader();
             maps.refresh();
         }
-        let started = section.settings.and_then(|settings| settings.started.get());
-        if started.is_some_and(|started| started.server.is_some()) {
+        if let Some(settings) = section.settings
+            && settings.started.get().is_some_and(|started| started.server.is_some())
+        {
             // The kernel would let a worker use what the server context has opened, and the back end would take it
             // for that.
-            start::mapped_back_ends(main).iter_mut().for_each(BackEnd::keep_no_connections);
+            start::mapped_back_ends(settings, main).iter_mut().for_each(BackEnd::keep_no_connections);
             ending::in_time();
             process_state::note();
             let taken = phase::take_over::<Phases>().and_then(|()| handler::take_over::<interop::Judge>());

@@ -1,12 +1,13 @@
-//! Which `.htaccess` counts: none that a page may have written. httpd follows it, and runs what it names (mod_lua's and
-//! mod_perl's hooks), before and after the part of a request that is confined.
+//! Which `.htaccess` applies: none that a page may have written. httpd follows it, and runs what it names (mod_lua's and
+//! mod_perl's hooks), before and after the part of a request that is confined. And what its expressions may not do: httpd
+//! evaluates them as itself.
 
-use crate::config::Section;
-use crate::httpd::htaccess::HtaccessHook;
+use crate::config::{Section, Settings, Started};
+use crate::httpd::htaccess::{HtaccessHook, Operation};
 use crate::httpd::log::{self, Level};
-use crate::httpd::process;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
+use crate::maps::PublishedFile;
 use crate::policy::Context;
 use crate::{counters, lsm};
 use std::ffi::CStr;
@@ -19,38 +20,76 @@ pub struct Htaccess;
 
 impl HtaccessHook for Htaccess {
     fn is_needed(request: Request<'_>) -> bool {
-        server(request).is_some()
+        settings(request).is_some()
     }
 
-    fn may_count(request: Request<'_>, file: BorrowedFd<'_>, path: &CStr) -> bool {
-        // The policy is asked last. A worker, which may not ask it, reads no such file: httpd does, in an early phase.
-        let may_count = !unix_lets_pages_write(file) || judge(request, file) == Status::OK;
-        if !may_count {
-            let path = path.to_string_lossy();
-            let why = format!("SEL0112: a page may have written {path}: refused");
-            log::request(request, Level::Error, &why);
-            counters::refused(&why);
+    fn may_apply(request: Request<'_>, file: BorrowedFd<'_>, path: &CStr) -> bool {
+        // A worker may not ask the policy, and reads no such file: httpd does, in an early phase.
+        if server(request).is_none() || judge(request, file) == Status::OK {
+            return true;
         }
-        may_count
+        let why = format!(
+            "SEL0112: pages may write files of the type of {}: refused; give it a type that they may not, as with `chcon -t httpd_sys_htaccess_t`, or say AllowOverride None",
+            path.to_string_lossy()
+        );
+        log::request(request, Level::Error, &why);
+        counters::refused(&why);
+        false
     }
+
+    fn objection(operation: Operation, name: &[u8]) -> Option<String> {
+        // What httpd has as `restricted` in its own tables (`server/util_expr_eval.c`).
+        let reads_files = match operation {
+            Operation::Function => {
+                [&b"file"[..], b"filesize"].iter().any(|known| known.eq_ignore_ascii_case(name))
+            }
+            Operation::Test => matches!(name, b"d" | b"e" | b"f" | b"s" | b"L" | b"h" | b"x"),
+        };
+        let dash = if operation == Operation::Test { "-" } else { "" };
+        reads_files.then(|| {
+            counters::refused("SEL0118");
+            format!(
+                "SEL0118: {dash}{} would have the server read files with its own privileges, and is not for .htaccess",
+                String::from_utf8_lossy(name)
+            )
+        })
+    }
+}
+
+/// The settings of a server in which requests may be confined.
+fn settings(request: Request<'_>) -> Option<&'static Settings> {
+    request.configuration::<Section>().settings.filter(|settings| settings.confines())
 }
 
 /// The context that httpd runs in, where requests leave it.
-fn server(request: Request<'_>) -> Option<&'static Context> {
-    let settings = request.configuration::<Section>().settings?;
-    settings.started.get()?.server.as_ref().filter(|_| settings.confines())
+fn server(request: Request<'_>) -> Option<(&'static Settings, &'static Started, &'static Context)> {
+    let settings = settings(request)?;
+    let started = settings.started.get()?;
+    Some((settings, started, started.server.as_ref()?))
 }
 
-/// Whether unix modes would let a page write to a file, or have had it made: pages run as httpd's own user.
-fn unix_lets_pages_write(file: BorrowedFd<'_>) -> bool {
-    let metadata = file.try_clone_to_owned().and_then(|file| File::from(file).metadata());
-    metadata.map_or(true, |metadata| metadata.uid() == process::user() || metadata.mode() & 0o022 != 0)
-}
-
-/// Whether a file counts as far as the policy is concerned: what it does not let httpd's type do, it lets no domain do.
+/// Whether a file applies, as the policy has it.
 pub fn judge(request: Request<'_>, file: BorrowedFd<'_>) -> Status {
-    match server(request).map(|server| lsm::may_change(server, file)) {
-        Some(Some(false)) | None => Status::OK,
-        Some(Some(true) | None) => Status::FORBIDDEN,
+    let Some((settings, started, server)) = server(request) else { return Status::OK };
+    // What httpd's type may not do, no type does that a rule leads to: the policy bounds them. Programs that serve pages
+    // outside of httpd (php-fpm) are not known here; no file of theirs is root's.
+    let own = format!("{}:{}:{}", server.user(), server.role(), server.type_());
+    let may_be_any = started.any_type || settings.reads_peer.get().is_some() || !is_roots(file);
+    let bound = may_be_any.then_some(own.as_str());
+    let maps: Vec<_> = settings.maps.get().into_iter().flat_map(|maps| maps.all_current()).collect();
+    let of_maps = maps.iter().filter_map(|published| match &published.file {
+        PublishedFile::Map(map) => Some(map.bases()),
+        PublishedFile::Groups(_) => None,
+    });
+    let pages = started.pages.iter().map(String::as_str).chain(of_maps.flatten());
+    match lsm::may_change(pages.chain(bound), file) {
+        Some(false) => Status::OK,
+        Some(true) | None => Status::FORBIDDEN,
     }
+}
+
+/// Whether root alone may write to a file, as far as unix is concerned.
+fn is_roots(file: BorrowedFd<'_>) -> bool {
+    let metadata = file.try_clone_to_owned().and_then(|file| File::from(file).metadata());
+    metadata.is_ok_and(|metadata| metadata.uid() == 0 && metadata.mode() & 0o022 == 0)
 }

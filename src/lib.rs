@@ -26,6 +26,7 @@ mod nested;
 mod page;
 mod record;
 mod start;
+mod strays;
 mod tag;
 mod worker;
 
@@ -50,7 +51,7 @@ impl httpd::module::Hooks for Hooks {
         hook::child_end::<ChildEnd>(Order::MIDDLE);
         httpd::status_page::status_page::<page::Section>(Order::MIDDLE);
         httpd::lua::pages::<interop::Restricted>(Order::MIDDLE);
-        httpd::htaccess::open_htaccess::<htaccess::Htaccess>(Order::REALLY_FIRST);
+        httpd::htaccess::register::<htaccess::Htaccess>(Order::REALLY_FIRST);
         hook::post_perdir_config::<PlaceKnown>(Order::REALLY_FIRST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);

@@ -7,12 +7,13 @@ use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::httpd::proxy::BackEnd;
-use crate::httpd::scopes::{self, Scope, ServerScopes};
+use crate::httpd::scopes::{self, ServerScopes};
 use crate::httpd::{has_module, on_first_pass, only_checks_configuration, process, tree};
 use crate::interop;
 use crate::lsm::{self, LiveState, Mode, Prepared};
 use crate::maps::{Maps, Watcher};
 use crate::policy::{Context, Rule as Source};
+use crate::strays::{self, Stray};
 use std::ffi::CString;
 use std::io;
 
@@ -28,6 +29,8 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     let Some(here) = state(settings)? else {
         let _ = settings.started.set(Started {
             server: None,
+            pages: Vec::new(),
+            any_type: false,
             python: Vec::new(),
             server_handlers: Vec::new(),
             only_own_range: false,
@@ -61,6 +64,12 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     if !on_first_pass() {
         warn(&aims, &server);
         warn_of_modules(settings, main, &python);
+        for Stray { location, directive } in strays::of(settings, &scopes::of_servers(main)) {
+            let text = format!(
+                "SEL0018: {location}: {directive} is in a section by which no request is decided, as far as mod_selinux can tell: write it in the section around, or in one that is for the same requests"
+            );
+            log::server(Level::Warning, &text);
+        }
         let text = format!(
             "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
             rules.len(),
@@ -68,9 +77,11 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         );
         log::server(Level::Notice, &text);
     }
+    let any_type = rules.iter().any(|rule| matches!(rule.source, Source::Env(_)));
     let only_own_range = loss.is_some();
     let server_handlers = settings.server_handlers();
-    let started = Started { server: Some(server), python, server_handlers, only_own_range };
+    let pages = aims.bases();
+    let started = Started { server: Some(server), pages, any_type, python, server_handlers, only_own_range };
     let _ = settings.started.set(started);
     Ok(())
 }
@@ -212,7 +223,7 @@ fn warn_of_modules(settings: &Settings, main: Server<'_>, python: &[CString]) {
         };
         log::server(level, &text);
     }
-    for back_end in mapped_back_ends(main).iter().filter(|back_end| back_end.has_enablereuse()) {
+    for back_end in mapped_back_ends(settings, main).iter().filter(|back_end| back_end.has_enablereuse()) {
         let text = format!(
             "SEL0016: enablereuse is not followed for {}: a connection that one context opened would be used by others, so that where rules stand, each request makes its own",
             back_end.name()
@@ -236,19 +247,18 @@ fn warn_of_modules(settings: &Settings, main: Server<'_>, python: &[CString]) {
     }
 }
 
-/// The back ends of servers in which a request may be confined.
-pub fn mapped_back_ends(main: Server<'_>) -> Vec<BackEnd> {
-    fn confines(scope: &Scope<'_, Section>) -> bool {
-        scope.own.is_some_and(Section::confines) || scope.files.iter().chain(&scope.conditions).any(confines)
-    }
-    let is_mapped = |server: &ServerScopes<'_, Section>| {
-        confines(&server.server) || server.directories.iter().chain(&server.locations).any(confines)
-    };
+/// The back ends of servers in which a request may be confined: of all, where it is not known which.
+pub fn mapped_back_ends(settings: &Settings, main: Server<'_>) -> Vec<BackEnd> {
     // Of a thousand virtual hosts, the list of scopes takes its time.
     if !has_module(c"mod_proxy.c") {
         return Vec::new();
     }
-    scopes::of_servers(main).into_iter().filter(is_mapped).flat_map(|server| server.back_ends).collect()
+    let servers = scopes::of_servers(main);
+    let has_strays = !strays::of(settings, &servers).is_empty();
+    let is_mapped = |server: &ServerScopes<'_, Section>| {
+        has_strays || server.all().any(|scope| scope.own.is_some_and(Section::confines))
+    };
+    servers.into_iter().filter(is_mapped).flat_map(|server| server.back_ends).collect()
 }
 
 /// The handlers by whose name mod_wsgi may run Python in httpd itself ("embedded"): all of them, unless it is told

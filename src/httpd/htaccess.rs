@@ -1,27 +1,53 @@
-//! `.htaccess`: has each file judged before httpd reads it. Wraps the hook `open_htaccess` of `http_config.h`.
+//! `.htaccess`: has each file judged before httpd reads it, and the expressions in it. Wraps the hooks `open_htaccess` of
+//! `http_config.h` and `expr_lookup` of `ap_expr.h`.
 
 use crate::ffi;
 use crate::httpd::boundary::guard;
 use crate::httpd::hook::Order;
+use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
-use std::ffi::{CStr, c_char, c_int};
+use std::cell::Cell;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::BorrowedFd;
 use std::ptr::null;
 
-/// Which of the files count.
+/// Which of the files apply, and what may be in them.
 pub trait HtaccessHook: 'static {
     /// Whether they are to be judged at all.
     fn is_needed(request: Request<'_>) -> bool;
 
-    /// Called on the thread that is about to read the file, with its path. Where it does not count, httpd refuses the
+    /// Called on the thread that is about to read the file, with its path. Where it does not apply, httpd refuses the
     /// request: what the file says may be a restriction.
-    fn may_count(request: Request<'_>, file: BorrowedFd<'_>, path: &CStr) -> bool;
+    fn may_apply(request: Request<'_>, file: BorrowedFd<'_>, path: &CStr) -> bool;
+
+    /// Why expressions in such a file may not use something; `None` where they may. httpd refuses the request then.
+    fn objection(operation: Operation, name: &[u8]) -> Option<String>;
 }
 
-/// Whenever httpd opens such a file.
-pub fn open_htaccess<H: HtaccessHook>(order: Order) {
-    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
-    unsafe { ffi::ap_hook_open_htaccess(Some(open::<H>), null(), null(), order.number()) }
+/// What an expression can ask for by a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// A function: `file(…)`, `%{file:…}`.
+    Function,
+    /// An operator before one operand, without its dash: `-f …`.
+    Test,
+}
+
+/// Whenever httpd opens such a file, and reads an expression in it.
+pub fn register<H: HtaccessHook>(order: Order) {
+    // SAFETY: the functions have their hooks' signatures; without neighbours, the order alone decides.
+    unsafe {
+        ffi::ap_hook_open_htaccess(Some(open::<H>), null(), null(), order.number());
+        ffi::ap_hook_expr_lookup(Some(look_up::<H>), null(), null(), order.number());
+    }
+}
+
+type Close = unsafe extern "C" fn(*mut c_void) -> ffi::apr_status_t;
+
+thread_local! {
+    /// What closes the file that this thread reads. httpd opens it, carries out what is in it, and closes it, all on one
+    /// thread (`ap_parse_htaccess`).
+    static READING: Cell<Option<Close>> = const { Cell::new(None) };
 }
 
 /// As core does, and then has the open file judged: another one may have its name by then.
@@ -55,11 +81,57 @@ unsafe extern "C" fn open<H: HtaccessHook>(
             CStr::from_ptr(path)
         };
         // SAFETY: the file is open until it is closed, here or by httpd after this.
-        if H::may_count(request, unsafe { BorrowedFd::borrow_raw(number) }, path) {
-            return ffi::APR_SUCCESS;
+        let may_apply = H::may_apply(request, unsafe { BorrowedFd::borrow_raw(number) }, path);
+        // SAFETY: it was opened above; httpd does not touch it where this fails, and else closes it by what is put here.
+        unsafe {
+            if !may_apply {
+                ffi::ap_cfg_closefile(*file);
+                return libc::EACCES;
+            }
+            READING.set((**file).close.replace(close));
         }
-        // SAFETY: it was opened above, and httpd does not touch it where this fails.
-        unsafe { ffi::ap_cfg_closefile(*file) };
-        libc::EACCES
+        ffi::APR_SUCCESS
+    })
+}
+
+/// Closes the file that this thread has read.
+unsafe extern "C" fn close(parameter: *mut c_void) -> ffi::apr_status_t {
+    // Whatever comes, what the thread reads next is no such file.
+    let close = READING.take();
+    guard(ffi::APR_EGENERAL, || match close {
+        // SAFETY: what httpd's own function would have been called with.
+        Some(close) => unsafe { close(parameter) },
+        None => ffi::APR_EGENERAL,
+    })
+}
+
+/// Looks a name of an expression up before httpd does.
+unsafe extern "C" fn look_up<H: HtaccessHook>(parameters: *mut ffi::ap_expr_lookup_parms) -> c_int {
+    const REFUSED: c_int = 1;
+    let answer = guard(None, || {
+        // SAFETY: httpd passes what it looks up, with a name and a pool (`ap_expr_info_make`).
+        unsafe {
+            if READING.get().is_none() {
+                return Some(ffi::DECLINED);
+            }
+            // Other modules may have functions that they keep from such places.
+            (*parameters).flags |= ffi::AP_EXPR_FLAG_RESTRICTED;
+            let operation = match (*parameters).type_ {
+                ffi::AP_EXPR_FUNC_STRING => Operation::Function,
+                ffi::AP_EXPR_FUNC_OP_UNARY => Operation::Test,
+                _ => return Some(ffi::DECLINED),
+            };
+            let Some(why) = H::objection(operation, CStr::from_ptr((*parameters).name).to_bytes()) else {
+                return Some(ffi::DECLINED);
+            };
+            let why = CString::new(why).unwrap_or_default();
+            *(*parameters).err = Pool::from_ptr((*parameters).ptemp).copy(&why).as_ptr();
+            Some(REFUSED)
+        }
+    });
+    answer.unwrap_or_else(|| {
+        // SAFETY: httpd passes a place for what is wrong. Without it, the expression would pass for a good one.
+        unsafe { *(*parameters).err = c"mod_selinux failed on this expression".as_ptr() };
+        REFUSED
     })
 }

@@ -1,7 +1,7 @@
 //! mod_proxy's back ends (`mod_proxy.h`), each of which has a pool of connections that it keeps for later requests.
 
 use crate::ffi;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::ptr::NonNull;
 
 /// A back end, as mod_proxy has it in this process.
@@ -36,6 +36,55 @@ impl BackEnd {
     }
 }
 
+/// A `<Proxy>` or `<ProxyMatch>`, as mod_proxy keeps it.
+pub struct ProxySection {
+    /// What modules have in it.
+    pub vector: *mut ffi::ap_conf_vector_t,
+    /// The beginning of the URLs that it is for, the wildcards or the regular expression.
+    pub path: *const c_char,
+    /// Whether that has wildcards.
+    pub is_wildcard: bool,
+    /// Whether it is a regular expression.
+    pub is_regex: bool,
+}
+
+/// The sections of mod_proxy in a server, those that it inherits first; none where mod_proxy is not loaded.
+///
+/// # Safety
+///
+/// As `back_ends`.
+pub unsafe fn sections(server: &ffi::server_rec) -> Vec<ProxySection> {
+    // SAFETY: the caller's word. mod_proxy keeps a list of sections (`ap_add_per_proxy_conf`), in each of which it has a
+    // configuration of its own (`proxysection`).
+    unsafe {
+        let Some((module, configuration)) = configuration(server) else { return Vec::new() };
+        let vectors = elements::<*mut ffi::ap_conf_vector_t>(configuration.sec_proxy);
+        let section = |vector: &*mut ffi::ap_conf_vector_t| {
+            let own = ffi::ap_get_module_config(*vector, module).cast::<ffi::proxy_dir_conf>().as_ref()?;
+            let (path, is_wildcard) = (own.p, own.p_is_fnmatch != 0);
+            Some(ProxySection { vector: *vector, path, is_wildcard, is_regex: !own.r.is_null() })
+        };
+        vectors.iter().filter_map(section).collect()
+    }
+}
+
+/// mod_proxy, and what it has for a server.
+///
+/// # Safety
+///
+/// As `back_ends`.
+unsafe fn configuration(server: &ffi::server_rec) -> Option<(*mut ffi::module, &ffi::proxy_server_conf)> {
+    // SAFETY: the caller's word; mod_proxy has a configuration for every server.
+    unsafe {
+        let module = ffi::ap_find_linked_module(c"mod_proxy.c".as_ptr());
+        if module.is_null() {
+            return None;
+        }
+        let configuration = ffi::ap_get_module_config(server.module_config, module);
+        Some((module, configuration.cast::<ffi::proxy_server_conf>().as_ref()?))
+    }
+}
+
 /// The back ends of a server, those that it inherits among them; none where mod_proxy is not loaded. Those that
 /// have no pool (`RewriteRule [P]` to others than are configured) are not.
 ///
@@ -43,17 +92,10 @@ impl BackEnd {
 ///
 /// The server's configuration has been read, and no request is served yet.
 pub unsafe fn back_ends(server: &ffi::server_rec) -> Vec<BackEnd> {
-    // SAFETY: mod_proxy has a configuration for every server, and the arrays in it hold what is said here:
-    // `conf->workers` the workers themselves, `balancer->workers` pointers to them.
+    // SAFETY: the caller's word. The arrays hold what is said here: `conf->workers` the workers themselves,
+    // `balancer->workers` pointers to them.
     unsafe {
-        let module = ffi::ap_find_linked_module(c"mod_proxy.c".as_ptr());
-        if module.is_null() {
-            return Vec::new();
-        }
-        let configuration = ffi::ap_get_module_config(server.module_config, module);
-        let Some(configuration) = configuration.cast::<ffi::proxy_server_conf>().as_ref() else {
-            return Vec::new();
-        };
+        let Some((_, configuration)) = configuration(server) else { return Vec::new() };
         let mut workers: Vec<*const ffi::proxy_worker> =
             elements::<ffi::proxy_worker>(configuration.workers).iter().map(std::ptr::from_ref).collect();
         for balancer in elements::<ffi::proxy_balancer>(configuration.balancers) {

@@ -4,7 +4,7 @@
 use crate::ffi;
 use crate::httpd::directive::Configuration;
 use crate::httpd::hook::Server;
-use crate::httpd::proxy::{self, BackEnd};
+use crate::httpd::proxy::{self, BackEnd, ProxySection};
 use crate::httpd::tree;
 use std::ffi::c_char;
 
@@ -20,6 +20,18 @@ pub struct Scope<'s, C> {
     pub files: Vec<Scope<'s, C>>,
     /// `<If>`, `<ElseIf>` and `<Else>` in it.
     pub conditions: Vec<Scope<'s, C>>,
+}
+
+impl<C> Scope<'_, C> {
+    /// Itself, and the sections in it.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        let mut next = vec![self];
+        std::iter::from_fn(move || {
+            let scope = next.pop()?;
+            next.extend(scope.files.iter().chain(&scope.conditions));
+            Some(scope)
+        })
+    }
 }
 
 /// What a scope holds for.
@@ -40,8 +52,18 @@ pub struct ServerScopes<'s, C> {
     pub directories: Vec<Scope<'s, C>>,
     /// `<Location>`, as written.
     pub locations: Vec<Scope<'s, C>>,
+    /// `<Proxy>`, as written: mod_proxy's, which a request that it sends on has in place of `<Directory>`.
+    pub proxies: Vec<Scope<'s, C>>,
     /// Where its requests may be sent on to, by way of connections that are kept.
     pub back_ends: Vec<BackEnd>,
+}
+
+impl<C> ServerScopes<'_, C> {
+    /// The server, and all sections.
+    pub fn all(&self) -> impl Iterator<Item = &Scope<'_, C>> {
+        let sections = self.directories.iter().chain(&self.locations).chain(&self.proxies);
+        std::iter::once(&self.server).chain(sections).flat_map(Scope::all)
+    }
 }
 
 /// The servers, the main one first, and the others as they are written.
@@ -64,6 +86,8 @@ pub fn of_servers<C: Configuration>(main: Server<'_>) -> Vec<ServerScopes<'_, C>
                 directories: scopes(core.sec_dir, Kind::Directory),
                 locations: scopes(core.sec_url, Kind::Location),
                 // SAFETY: whoever has a `Server` runs while httpd starts.
+                proxies: unsafe { proxy::sections(server) }.iter().map(proxy_scope).collect(),
+                // SAFETY: as above.
                 back_ends: unsafe { proxy::back_ends(server) },
             }
         })
@@ -141,15 +165,8 @@ fn scopes<'s, C: Configuration>(sections: *const ffi::apr_array_header_t, kind: 
 }
 
 fn scope<'s, C: Configuration>(vector: *mut ffi::ap_conf_vector_t, kind: Kind) -> Scope<'s, C> {
-    // SAFETY: core has a configuration for every section. That of the module is null where none of its
-    // directives stands, and else what `directive::create` or `merge` made.
-    let (core, own) = unsafe {
-        let own = ffi::ap_get_module_config(vector, crate::httpd::module::record());
-        (
-            &*ffi::ap_get_core_module_config(vector).cast::<ffi::core_dir_config>(),
-            own.cast_const().cast::<C>().as_ref(),
-        )
-    };
+    // SAFETY: core has a configuration for every section of its own.
+    let core = unsafe { &*ffi::ap_get_core_module_config(vector).cast::<ffi::core_dir_config>() };
     let path = text(core.d);
     let is_regex = !core.r.is_null();
     let reach = match kind {
@@ -175,9 +192,37 @@ fn scope<'s, C: Configuration>(vector: *mut ffi::ap_conf_vector_t, kind: Kind) -
     Scope {
         title,
         reach,
-        own,
+        own: own(vector),
         files: if has_files { scopes(core.sec_file, Kind::Files) } else { Vec::new() },
         conditions: scopes(core.sec_if, Kind::Condition),
+    }
+}
+
+/// A section of mod_proxy's. httpd walks through `<If>` in it, and not through `<Files>`.
+fn proxy_scope<'s, C: Configuration>(section: &ProxySection) -> Scope<'s, C> {
+    let path = text(section.path);
+    let suffix = if section.is_regex { "Match" } else { "" };
+    // SAFETY: null where no directive of core's stands in it, or what core made.
+    let core =
+        unsafe { ffi::ap_get_core_module_config(section.vector).cast::<ffi::core_dir_config>().as_ref() };
+    Scope {
+        title: format!("<Proxy{suffix} \"{path}\">"),
+        reach: match section {
+            ProxySection { is_regex: true, .. } => Reach::Other,
+            ProxySection { is_wildcard: true, .. } => Reach::Wildcard(path),
+            _ => Reach::Path(path),
+        },
+        own: own(section.vector),
+        files: Vec::new(),
+        conditions: core.map_or_else(Vec::new, |core| scopes(core.sec_if, Kind::Condition)),
+    }
+}
+
+/// What stands in a section, of the module.
+fn own<'s, C: Configuration>(vector: *mut ffi::ap_conf_vector_t) -> Option<&'s C> {
+    // SAFETY: null where none of the module's directives stands in it, and else what `directive::create` or `merge` made.
+    unsafe {
+        ffi::ap_get_module_config(vector, crate::httpd::module::record()).cast_const().cast::<C>().as_ref()
     }
 }
 

@@ -57,20 +57,27 @@ fn allows(subject: &Context, object: &Context, permission: &str) -> Option<bool>
     Some(decision.allowed & bit == bit)
 }
 
-/// Whether the policy lets the type of `server`, at a file's own range, write to the file or make one like it; `None`
-/// where it does not tell.
-pub fn may_change(server: &Context, file: BorrowedFd<'_>) -> Option<bool> {
+/// What gives a file its content, or its place: with its label, as another cannot have it.
+const CHANGES: [&str; 6] = ["append", "create", "link", "relabelto", "rename", "write"];
+
+/// Whether the policy lets one of `subjects` (each a user, role and type), at a file's own range, write to the file, or put
+/// one with its type in its place; `None` where it does not tell.
+pub fn may_change<'s>(subjects: impl Iterator<Item = &'s str>, file: BorrowedFd<'_>) -> Option<bool> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let object = SecurityContext::of_file(&file, true).ok()??;
     let range = parse(object.as_bytes())?.range()?.clone();
-    let subject = format!("{}:{}:{}:{range}", server.user(), server.role(), server.type_());
-    let subject = CString::new(subject).ok()?;
     let class = SecurityClass::from_name("file").ok()?;
-    let bits = ["append", "create", "write"].map(|permission| class.access_vector_bit(permission).ok());
+    let bits = CHANGES.map(|permission| class.access_vector_bit(permission).ok());
     let bits = bits.into_iter().try_fold(0, |all, bit| Some(all | bit?))?;
-    let subject = SecurityContext::from_c_str(&subject, true);
-    let decision = subject.query_access_decision(&object, class, bits).ok()?;
-    Some(decision.allowed & bits != 0)
+    for subject in subjects {
+        let subject = CString::new(format!("{subject}:{range}")).ok()?;
+        let subject = SecurityContext::from_c_str(&subject, true);
+        let decision = subject.query_access_decision(&object, class, bits).ok()?;
+        if decision.allowed & bits != 0 {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// Why a server in the context `server` could not enter `target`, as far as the policy tells without

@@ -141,6 +141,11 @@ impl Maps {
         self.slots.get(number)?.current.load_full()
     }
 
+    /// What all maps have now.
+    pub fn all_current(&self) -> impl Iterator<Item = Arc<Published>> {
+        self.slots.iter().filter_map(|slot| slot.current.load_full())
+    }
+
     /// The files that are published, each with its version (0: none yet) and what else is known of it.
     pub fn reports(&self) -> impl Iterator<Item = (&Source, u64, Report)> {
         let slots = self.slots.iter().enumerate();

@@ -355,6 +355,12 @@ impl<D: AsRef<[u8]> + Clone> ResolvedMap<D> {
         self.0.case
     }
 
+    /// User, role and type of all contexts that it leads to, with colons between them: each once.
+    pub fn bases(&self) -> impl Iterator<Item = &str> {
+        let bases = self.0.section(BASES);
+        (0..container::count(bases)).filter_map(move |index| container::text(bases, index))
+    }
+
     /// The line that decides for `asker`, and the context it leads to.
     ///
     /// # Errors

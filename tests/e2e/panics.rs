@@ -68,7 +68,8 @@ fn site(name: &str) -> Site {
     site.file("page.shtml", "[<!--#include virtual=\"/asked/mark.cgi?part\" -->]");
     site.file("static.shtml", "[<!--#include virtual=\"/asked/part.txt\" -->]");
     let page = fs::read_to_string(site.root().join("mark.lua")).unwrap();
-    site.file("kept/.htaccess", "AuthGroupFile /dev/null\n").file("kept/mark.lua", &page);
+    let htaccess = "AuthGroupFile /dev/null\n<If \"-n 'a'\">\n</If>\n";
+    site.file("kept/.htaccess", htaccess).file("kept/mark.lua", &page);
     // One that a page may have written, as far as unix can tell: the policy is asked.
     site.file("own/.htaccess", "AuthGroupFile /dev/null\n").file("own/part.txt", "ran");
     run("chown", &[unix_user(), site.root().join("own/.htaccess").to_str().unwrap()]);
@@ -120,6 +121,9 @@ const REQUESTS: &[Row] = &[
     ("lua::page<", "/user/mark.lua?page", (200, "ran"), &["page c11"]),
     ("worker::Job ::begin", "/user/mark.lua?page", (500, "Error"), &[]),
     ("htaccess::open<", "/user/kept/mark.lua?page", (403, "Forbidden"), &[]),
+    ("htaccess::look_up<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
+    // The file has been read.
+    ("htaccess::close", "/user/kept/mark.lua?page", (200, "ran"), &["page c11"]),
     ("dbd::judged<", "/user/database.lua", (200, "none"), &[]),
     ("directive::merge<", "/user/mark.lua?page", (500, "Error"), &[]),
     ("directive::create<", "/user/kept/mark.lua?page", (500, "Error"), &[]),

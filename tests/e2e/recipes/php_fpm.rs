@@ -2,6 +2,7 @@
 
 use super::{Recipe, Service};
 use crate::policies::with_module;
+use crate::support::distribution::unix_user;
 use crate::support::httpd::PORT;
 use crate::support::{Client, Mpm, run, wait_for};
 use std::os::unix::net::UnixStream;
@@ -20,6 +21,8 @@ const WITHOUT_RULES: &str = "
 
 /// Reads what the query names, or says what it is connected to.
 const READ: &str = "<?php echo @file_get_contents($_GET['file']) ?: 'refused';";
+/// Writes what httpd would run before it confines anything.
+const WRITE: &str = "<?php echo file_put_contents($_GET['file'], 'SetEnv A b') ? 'written' : 'refused';";
 const CONNECT: &str =
     "<?php echo @stream_socket_client('unix://' . $_GET['socket']) ? 'connected' : 'refused';";
 
@@ -47,6 +50,7 @@ fn nothing_that_a_tenant_writes_leads_to_anothers_pool() {
         .file(&format!("{number}/secret.php"), "<?php echo 'secret';")
         .file(&format!("{number}/read.php"), READ)
         .file(&format!("{number}/connect.php"), CONNECT)
+        .file(&format!("{number}/write.php"), WRITE)
         .file(&format!("{number}/other/page.php"), "<?php echo 'of another pool';")
         .file(&format!("{number}/other/.htaccess"), &proxy(other));
     }
@@ -92,6 +96,16 @@ fn nothing_that_a_tenant_writes_leads_to_anothers_pool() {
         let tcontext = format!("_t:s0:c{other} ");
         httpd.audit.denial(&[&scontext, &tcontext, "{ write }", "tclass=sock_file"]);
     }
+    // What a pool writes is no `.htaccess`, whatever its unix user.
+    let planted = format!("{root}/31/sessions/.htaccess");
+    assert_eq!(get("dog", &format!("/write.php?file={planted}")), (200, "written".to_owned()));
+    for user in [unix_user(), "games"] {
+        run("chown", &[user, &planted]);
+        assert_eq!(get("dog", "/sessions/none").0, 403, "{user}");
+        httpd.logged(&["SEL0112", &planted]);
+    }
+    run("rm", &[&planted]);
+    assert_eq!(get("dog", "/sessions/none").0, 404);
     // Where no rules stand, the same lines lead there.
     assert_eq!(get("open", "/other/page.php"), (200, "of another pool".to_owned()));
     assert_eq!(get("open", "/other/rewritten"), (200, "secret".to_owned()));

@@ -105,8 +105,6 @@ fn tag_nested(request: Request<'_>) -> Status {
 }
 
 /// Sets what the logs are to have of a request, and of those that it was redirected to.
-///
-/// Once more when a page has run: it may write its environment, and so say that it was another.
 pub fn set_variables(request: Request<'_>) {
     for request in std::iter::successors(Some(request), |request| request.next()) {
         let Some(decided) = record::of(request).and_then(|record| record.decided.get()) else { continue };
@@ -121,6 +119,17 @@ pub fn set_variables(request: Request<'_>) {
         // It may be part of a page that no rule is for.
         if let Some(parent) = request.parent() {
             parent.first().environment().set(c"SELINUX_TAG", decided.tag);
+        }
+    }
+}
+
+/// Sets that once more when a page has run, which may have written its environment and its user, and so say that it was
+/// another.
+pub fn set_after_page(request: Request<'_>) {
+    set_variables(request);
+    for request in std::iter::successors(Some(request), |request| request.next()) {
+        if let Some(attested) = record::of(request).and_then(|record| record.attested.get()) {
+            request.set_identity(attested.user, attested.auth_type);
         }
     }
 }

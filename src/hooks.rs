@@ -322,7 +322,7 @@ pub fn serve(
                     if record::of(request).is_some_and(|record| record.had_interpreter.get()) {
                         process_state::put_back();
                     }
-                    decide::set_variables(request);
+                    decide::set_after_page(request);
                     status
                 }
             },

@@ -197,3 +197,62 @@ fn a_page_cannot_say_that_it_was_another() {
     assert!(fields[1].starts_with("SELinuxDomainVal:"), "{fields:?}");
     assert_eq!(fields[2], "system_u:system_r:anon_webapp_t:s0:c2");
 }
+
+/// A page that writes what else the logs have of a request, and to the error log itself.
+const WRITING: &str = r#"
+function handle(r)
+  r.user = 'root" 200 "\n0123456789abc forged'
+  r.uri = "/\nforged"
+  for _, name in ipairs{"TAG", "RULE", "CONTEXT"} do r.subprocess_env["SELINUX_" .. name] = "a\nb" end
+  r:err("told by the page\n{0123456789abc} forged")
+  io.stderr:write("{0123456789abc} written by the page\n")
+  io.stderr:flush()
+  r:puts("ran")
+  return apache2.OK
+end
+"#;
+
+#[test]
+fn a_page_forges_no_line_of_the_access_log_and_can_of_the_error_log() {
+    let site = Site::new("forged");
+    site.file("writing.lua", WRITING);
+    let log = log_folder().join("test-forged-access.log");
+    let _ = fs::remove_file(&log);
+    let configuration = "
+        LogFormat \"%{SELINUX_TAG}e %h %l %u %t \\\"%r\\\" %>s %{SELINUX_CONTEXT}e %{SELINUX_RULE}e\" forged
+        CustomLog @LOG@ forged
+        ErrorLogFormat \"{%{SELINUX_TAG}e} %M\"
+        LogLevel lua:info
+        AddHandler lua-script .lua
+        SELinuxDomainVal user_webapp_t:s0:c1
+    ";
+    let configuration = configuration.replace("@LOG@", log.to_str().unwrap());
+    let httpd = Httpd::start(&site, Mpm::Event, &["lua"], &configuration);
+    for (path, user) in [("/writing.lua", "-"), ("/private/writing.lua", "foo")] {
+        let _ = fs::remove_file(&log);
+        httpd.signal("USR1");
+        let reopened =
+            wait_for("the log", Duration::from_secs(20), || fs::exists(&log).ok().filter(|there| *there));
+        assert!(reopened);
+        let reply = httpd.get(path, (user != "-").then_some(user));
+        assert_eq!((reply.status, reply.body.as_str()), (200, "ran"));
+        let text = wait_for("the access log's line", Duration::from_secs(10), || {
+            fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n'))
+        });
+        let (tag, rest) = text.split_once(' ').unwrap();
+        assert!(tag.len() == 13 && tag != "0123456789abc", "{text}");
+        assert!(rest.starts_with(&format!("127.0.0.1 - {user} [")), "{text}");
+        assert!(
+            text.contains(&format!(
+                "] \"GET {path} HTTP/1.1\" 200 system_u:system_r:user_webapp_t:s0:c1 SELinuxDomainVal:"
+            )),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    // httpd writes one line of what a page has it log, but with the tag that the page says; and what a page writes to the
+    // error log itself is whatever it likes.
+    let told = httpd.logged(&["told by the page"]);
+    assert!(told.contains("told by the page\\n{0123456789abc} forged"), "{told}");
+    assert!(httpd.log().lines().any(|line| line == "{0123456789abc} written by the page"), "{}", httpd.log());
+}

@@ -38,7 +38,7 @@ pub struct MapError {
 pub enum Fault {
     /// Not UTF-8.
     #[error(
-        "the line is not UTF-8: save the file as UTF-8, or write the bytes of a name that is not in quotes, as in \
+        "the line is not UTF-8: save the file as UTF-8, or write a name that is not UTF-8 in quotes, as in \
          \"m\\xfcller\""
     )]
     Encoding,

@@ -115,7 +115,7 @@ fn each_bad_line_is_told_with_its_number_and_what_to_do() {
     ] {
         assert_eq!(messages(text.as_bytes()), [message], "{text:?}");
     }
-    let encoding = r#"line 2, column 2: the line is not UTF-8: save the file as UTF-8, or write the bytes of a name that is not in quotes, as in "m\xfcller""#;
+    let encoding = r#"line 2, column 2: the line is not UTF-8: save the file as UTF-8, or write a name that is not UTF-8 in quotes, as in "m\xfcller""#;
     assert_eq!(messages(b"foo a_t\nf\xfcr b_t\n"), [encoding]);
     assert_eq!(messages(&[b'#'; 8193]).len(), 1);
     assert_eq!(messages(&[b'#'; 8192]).len(), 0);

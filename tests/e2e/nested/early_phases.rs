@@ -128,7 +128,7 @@ fn rules_for_the_file_alone_decide_where_httpd_leads_to_it() {
         </Files>
         DirectoryIndex index.lua
         <Directory @ROOT@/front>
-            FallbackResource front.lua
+            FallbackResource /front/front.lua
         </Directory>
     ";
     for mpm in [Mpm::Event, Mpm::Prefork] {

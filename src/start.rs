@@ -166,22 +166,22 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
     Ok((server, is_there))
 }
 
-/// What of this configuration would not work for workers below httpd's range: they work through pipes of
-/// httpd's, which have its own. One that is confined by categories may not write what stands above it, and unlike
-/// sockets, pipes cannot be made lower.
+/// What of this configuration would not work for workers below httpd's range: they work through pipes and a log socket
+/// of httpd's, which have its own. One that is confined by categories may not write what stands above it, and unlike
+/// listening sockets, these cannot be made lower.
 fn loss_above(main: Server<'_>, server: &Context) -> Option<String> {
     let range = server.range()?;
     let lowest = range.lowest();
     if lowest == *range {
         return None;
     }
-    let loss = match (main.speaks_http2(), main.has_piped_error_log()) {
+    let loss = match (main.speaks_http2(), main.logs_errors_to_others()) {
         (true, _) => "HTTP/2 responses would hang: take h2 and h2c out of Protocols",
-        (_, true) => "a piped ErrorLog would lose their lines: log to a file",
+        (_, true) => "an ErrorLog to a program or to syslog would lose their lines: log to a file",
         (false, false) => return None,
     };
     Some(format!(
-        "SEL0026: httpd runs at {range}, and workers below it cannot write to its pipes, so that {loss}, or let httpd run at {lowest} (SELinuxServerDomain *:{lowest}), which may give its workers any category"
+        "SEL0026: httpd runs at {range}, and workers below it cannot write to its pipes and sockets, so that {loss}, or let httpd run at {lowest} (SELinuxServerDomain *:{lowest}), which may give its workers any category"
     ))
 }
 

@@ -113,11 +113,14 @@ impl Server<'_> {
         })
     }
 
-    /// Whether one of them has a program for its error log (`ErrorLog "|program"`).
-    pub fn has_piped_error_log(self) -> bool {
-        // SAFETY: null, or a C string.
-        self.all()
-            .any(|server| unsafe { (*server).error_fname.as_ref() }.is_some_and(|first| *first as u8 == b'|'))
+    /// Whether one of them has an error log that is no file: a program (`ErrorLog "|program"`), or syslog.
+    pub fn logs_errors_to_others(self) -> bool {
+        self.all().any(|server| {
+            // SAFETY: null, or a C string.
+            let name = unsafe { (*server).error_fname.as_ref().map(|first| CStr::from_ptr(first)) };
+            let name = name.map(CStr::to_bytes).unwrap_or_default();
+            name.starts_with(b"|") || name == b"syslog" || name.starts_with(b"syslog:")
+        })
     }
 }
 

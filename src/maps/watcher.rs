@@ -181,7 +181,7 @@ impl Watch<'_> {
         let aims = Aims::of(content.specs(&files[number].0), server)?;
         if let Some(aim) = aims.below(server).filter(|_| *only_own_range) {
             return Err(vec![format!(
-                "SEL0026: {}: {} is below httpd's range, and HTTP/2 or a piped ErrorLog would not work there",
+                "SEL0026: {}: {} is below httpd's range, and HTTP/2, or an ErrorLog that is no file, would not work there",
                 aim.location, aim.context
             )]);
         }

@@ -186,14 +186,21 @@ fn what_a_high_range_would_break_stops_the_start() {
             "HTTP/2 responses would hang",
         ),
         (format!("{high}<VirtualHost *>\nProtocols h2\n</VirtualHost>\nSELinuxDomainEnv DOMAIN\n"), "HTTP/2"),
-        (format!("{high}{piped}SELinuxDomainVal user_webapp_t:s0\n"), "a piped ErrorLog would lose"),
         (
-            format!("{high}{piped}SELinuxDomainVal user_webapp_t\nSELinuxDomainPeer range\n"),
-            "a piped ErrorLog",
+            format!("{high}{piped}SELinuxDomainVal user_webapp_t:s0\n"),
+            "an ErrorLog to a program or to syslog would lose",
         ),
+        (format!("{high}{piped}SELinuxDomainVal user_webapp_t\nSELinuxDomainPeer range\n"), "an ErrorLog to"),
+        (
+            format!(
+                "{high}<VirtualHost *>\nErrorLog syslog:local1\n</VirtualHost>\nSELinuxDomainVal user_webapp_t\n"
+            ),
+            "an ErrorLog to",
+        ),
+        (format!("{high}ErrorLog syslog\nSELinuxDomainVal user_webapp_t:s0\n"), "an ErrorLog to"),
         (
             format!("SELinuxServerDomain *:s0:c0.c100\n{piped}SELinuxDomainVal user_webapp_t:s0\n"),
-            "a piped ErrorLog",
+            "an ErrorLog to",
         ),
     ] {
         let text = Httpd::check(&site, Mpm::Event, MODULES, &configuration).expect_err(&configuration);

@@ -106,6 +106,36 @@ pub fn close<T>(request: Request<'_>, body: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Tells the filters of an HTTP/2 stream that its response has broken off, where some of it is sent: they have the stream
+/// reset. Other connections are closed, which says it all.
+///
+/// mod_http2 itself looks for a response without an end only when new data wakes it. It may have read all but the `FLUSH`
+/// with which httpd ends a request, and take that, and the end behind it, for one event: then nothing wakes it any more,
+/// and the client waits until `Timeout`. The longer the time from the last data to the end, the likelier that is, and a
+/// worker's way back is part of it. An error bucket comes with the data.
+pub fn break_off(request: Request<'_>) {
+    let r = request.as_ptr();
+    // SAFETY: the request is live and this thread's, and so are its connection and filters. The brigade is empty, and the
+    // bucket in no other: the two become a ring of both.
+    unsafe {
+        let connection = (*r).connection;
+        if (*connection).master.is_null() || (*r).sent_bodyct == 0 {
+            return;
+        }
+        let allocator = (*connection).bucket_alloc;
+        let brigade = ffi::apr_brigade_create((*r).pool, allocator);
+        let status = ffi::HTTP_INTERNAL_SERVER_ERROR;
+        let bucket = ffi::ap_bucket_error_create(status, std::ptr::null(), (*r).pool, allocator);
+        let sentinel = (&raw mut (*brigade).list).cast::<ffi::apr_bucket>();
+        (*bucket).link.next = sentinel;
+        (*bucket).link.prev = sentinel;
+        (*brigade).list.next = bucket;
+        (*brigade).list.prev = bucket;
+        // What comes of it does not matter: the response has failed.
+        ffi::ap_pass_brigade((*r).output_filters, brigade);
+    }
+}
+
 /// Where the part of a chain begins that is not the request's own.
 ///
 /// # Safety

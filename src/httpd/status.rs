@@ -22,4 +22,10 @@ impl Status {
     pub const INTERNAL_SERVER_ERROR: Status = Status(ffi::HTTP_INTERNAL_SERVER_ERROR);
     /// 503.
     pub const SERVICE_UNAVAILABLE: Status = Status(ffi::HTTP_SERVICE_UNAVAILABLE);
+
+    /// Whether a handler that answers this has broken off, without a status to tell the client (`AP_FILTER_ERROR`).
+    pub fn breaks_off(self) -> bool {
+        ![Status::OK, Status::DECLINED, Status::DONE, Status::SUSPENDED].contains(&self)
+            && !(100..600).contains(&self.0)
+    }
 }

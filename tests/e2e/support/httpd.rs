@@ -197,7 +197,7 @@ impl Httpd {
             "-p",
             "KillMode=mixed",
             "-p",
-            "TimeoutStopSec=10",
+            "TimeoutStopSec=60",
         ];
         for property in [out.as_str(), err.as_str()].iter().chain(properties) {
             arguments.extend(["-p", property]);

@@ -50,8 +50,13 @@ pub fn outcome(program: &str, arguments: &[&str]) -> Output {
         .unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
 }
 
-/// Waits until `condition` gives something. Panics, with what was waited for, after `limit`.
+/// A machine that does other things besides takes so many times as long, and a test is not to fail for that.
+pub const BUSY: u32 = 10;
+
+/// Waits until `condition` gives something. Panics, with what was waited for, after `limit`, which is for a machine that
+/// does nothing else: it gets `BUSY` times as long.
 pub fn wait_for<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+    let limit = limit * BUSY;
     let start = Instant::now();
     loop {
         if let Some(value) = condition() {

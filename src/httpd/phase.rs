@@ -261,10 +261,10 @@ unsafe extern "C" fn enter<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::requ
 
 unsafe extern "C" fn enter_void<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) {
     // SAFETY: as above.
-    let status = unsafe { enter_with::<R, PHASE>(r, null_mut()) };
-    if status.is_some_and(|status| status != ffi::OK) {
-        // SAFETY: as above.
-        guard((), || R::lost(unsafe { Request::from_ptr(r) }));
+    unsafe {
+        if enter_with::<R, PHASE>(r, null_mut()).is_some_and(|status| status != ffi::OK) {
+            lose::<R, PHASE>(r);
+        }
     }
 }
 
@@ -287,16 +287,28 @@ unsafe fn enter_with<R: PhaseRunner, const PHASE: usize>(
 ) -> Option<c_int> {
     let call = PhaseCall { phase: ROWS[PHASE].phase, session };
     // SAFETY: the caller's word.
-    let request = || unsafe { Request::from_ptr(r) };
-    let status = guard(None, || Some(R::run(request(), call).0));
+    let status = guard(None, || Some(R::run(unsafe { Request::from_ptr(r) }, call).0));
     if status.is_none() {
-        guard((), || {
-            // No request can do without what core keeps with it (`core_create_req`).
-            if call.phase == Phase::CreateRequest {
-                call.run(request());
-            }
-            R::lost(request());
-        });
+        // SAFETY: the caller's word.
+        unsafe { lose::<R, PHASE>(r) };
     }
     status
+}
+
+/// Has a request refused, a phase of which could not be run.
+///
+/// # Safety
+///
+/// As `enter_with`.
+unsafe fn lose<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) {
+    guard((), || {
+        // SAFETY: the caller's word.
+        let request = unsafe { Request::from_ptr(r) };
+        let phase = ROWS[PHASE].phase;
+        // No request can do without what core keeps with it (`core_create_req`).
+        if phase == Phase::CreateRequest {
+            PhaseCall { phase, session: null_mut() }.run(request);
+        }
+        R::lost(request);
+    });
 }

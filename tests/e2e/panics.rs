@@ -117,6 +117,8 @@ const REQUESTS: &[Row] = &[
     ("request_hook< LastFixups", "/user/mark.lua?page", (500, "Error"), &[]),
     ("request_hook< Handler", "/user/mark.lua?page", (500, "Error"), &[]),
     ("phase::enter_with<", "/user/mark.lua?page", (500, "Error"), &[]),
+    // One phase alone, and what is done where one has panicked.
+    ("phase:: 4>", "/user/mark.lua?page", (500, "Error"), &[]),
     ("handler::run_all<", "/user/mark.lua?page", (500, "Error"), &[]),
     ("lua::page<", "/user/mark.lua?page", (200, "ran"), &["page c11"]),
     ("worker::Job ::begin", "/user/mark.lua?page", (500, "Error"), &[]),
@@ -346,6 +348,8 @@ fn a_panic_where_ssi_is_judged_runs_nothing() {
 
 /// What libc calls when a child of prefork's forks.
 const FORKS: &[&str] = &["ending::prepare", "ending::restore", "ending::child"];
+/// What is done where a phase has panicked; that panics with it above.
+const LOST: &str = "phase::lose<";
 /// What signals call: their handlers make no call that could panic, and cannot say so.
 const HANDLERS: &[&str] = &["ending::end::", "ending::give_up"];
 
@@ -371,7 +375,7 @@ fn each_callback_of_the_module_has_had_its_panic() {
         .map(|row| row.0)
         .chain(STARTS.iter().map(|row| row.0))
         .chain([CLEANUPS, FORKS, HANDLERS].concat())
-        .chain([CHECKS, DUMPS, CHILD, CHILD_END, PAGE, WATCHER, MAINTENANCE, REGISTRATION, JUDGEMENT])
+        .chain([CHECKS, DUMPS, CHILD, CHILD_END, PAGE, WATCHER, MAINTENANCE, REGISTRATION, JUDGEMENT, LOST])
         .collect();
     let entries = entries();
     let is_meant = |entry: &str, words: &str| words.split(' ').all(|word| entry.contains(word));

@@ -193,7 +193,7 @@ fn what_a_high_range_would_break_stops_the_start() {
         (format!("{high}{piped}SELinuxDomainVal user_webapp_t\nSELinuxDomainPeer range\n"), "an ErrorLog to"),
         (
             format!(
-                "{high}<VirtualHost *>\nErrorLog syslog:local1\n</VirtualHost>\nSELinuxDomainVal user_webapp_t\n"
+                "{high}<VirtualHost *>\nErrorLog syslog:local1\n</VirtualHost>\nSELinuxDomainVal user_webapp_t:s0\n"
             ),
             "an ErrorLog to",
         ),

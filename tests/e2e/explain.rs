@@ -34,6 +34,7 @@ fn the_explanation_is_what_happens_and_tells_why() {
     site.config_file("groups", "staff: bar\nweb: bar\n");
     let modules = ["lua", "include", "authz_groupfile"];
     let httpd = Httpd::start(&site, Mpm::Event, &modules, CONFIGURATION);
+    let etc = site.etc().display();
     let get = |folder: &str, user, query: &str, domain: Option<&str>| {
         let headers: Vec<_> = domain.map(|domain| ("X-Domain", domain)).into_iter().collect();
         httpd.client().try_get(&format!("{folder}/context.lua{query}"), user, &headers).unwrap()
@@ -47,9 +48,9 @@ fn the_explanation_is_what_happens_and_tells_why() {
                 "groups   none\n",
                 "address  127.0.0.1\n",
                 "server   system_u:system_r:httpd_t:s0\n",
-                "rule 1   SELinuxDomainEnv DOMAIN (/etc/apache2/test-explain/httpd.conf:",
+                &format!("rule 1   SELinuxDomainEnv DOMAIN ({etc}/httpd.conf:"),
                 "): is for others\n",
-                "rule 2   SELinuxDomainMap txt:/etc/apache2/test-explain/map (",
+                &format!("rule 2   SELinuxDomainMap txt:{etc}/map ("),
                 "): decides, by its line 2\n",
                 "kernel   lets a thread of httpd enter it\n",
             ][..],

@@ -1,5 +1,6 @@
 //! mod_cache beside mapped requests.
 
+use crate::support::distribution::cache_folder;
 use crate::support::pages::PRINT_CONTEXT;
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm, Site, run};
@@ -45,9 +46,9 @@ fn configuration() -> String {
     let mut text = String::from(
         "AddHandler lua-script .lua
         CacheSocache shmcb:/run/httpd-test/cache(512000)
-        CacheRoot /var/cache/apache2/mod_cache_disk
         CacheDefaultExpire 1000\n",
     );
+    text += &format!("CacheRoot {}\n", cache_folder());
     let mut servers = String::new();
     for place in ["free", "off", "on", "some"] {
         text += &format!("Alias /{place}/ @ROOT@/\n");
@@ -83,7 +84,7 @@ fn answers_go_to_whom_they_were_made_for(mpm: Mpm) {
     for name in ["disk/page.lua", "socache/page.lua"] {
         site.file(name, PAGE);
     }
-    run("sh", &["-c", "rm -rf /var/cache/apache2/mod_cache_disk/*"]);
+    run("sh", &["-c", &format!("rm -rf {}/*", cache_folder())]);
     let modules = ["lua", "cache", "cache_disk", "cache_socache", "socache_shmcb"];
     let httpd = Httpd::start(&site, mpm, &modules, &configuration());
     for host in ["quick", "slow"] {

@@ -1,6 +1,6 @@
 //! What ties the kernel's audit records to httpd's logs: the request's tag, and the rule that decided.
 
-use crate::support::distribution::log_folder;
+use crate::support::distribution::{configuration_folder, log_folder};
 use crate::support::{Httpd, Mpm, Site, run, wait_for};
 use std::collections::BTreeSet;
 use std::fs;
@@ -91,7 +91,7 @@ impl Tagged {
     /// Where a directive stands.
     fn place(&self, directive: &str) -> String {
         let line = self.configuration.lines().position(|line| line.trim() == directive).unwrap() + 1;
-        format!("/etc/apache2/test-tags/httpd.conf:{line}")
+        format!("{}/test-tags/httpd.conf:{line}", configuration_folder().display())
     }
 }
 
@@ -108,7 +108,7 @@ fn site(name: &str) -> Site {
 fn the_logs_name_the_rule_that_decided() {
     let site = site("tags");
     let mut tagged = Tagged::start(&site, Mpm::Event);
-    let etc = "/etc/apache2/test-tags";
+    let etc = site.etc().display();
     let env = format!("SELinuxDomainEnv:{}", tagged.place("SELinuxDomainEnv DOMAIN"));
     let val = format!("SELinuxDomainVal:{}", tagged.place("SELinuxDomainVal anon_webapp_t:s0:c2"));
     let provider = format!("SELinuxDomain:{}", tagged.place("SELinuxDomain anon_webapp_t:s0:c3 all granted"));

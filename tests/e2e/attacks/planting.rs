@@ -109,14 +109,14 @@ fn what_a_page_leaves_behind_runs_in_nobody_elses_context() {
     }
 
     // What httpd keeps in files for all: answers, and DAV's locks, which are for those that may change content.
-    let cache = "/var/cache/apache2/mod_cache_disk/planted";
+    let cache = format!("{}/planted", distribution::cache_folder());
     assert_eq!(
-        [plant("keep", cache, ""), plant("own", cache, ""), plant("anon", cache, "")],
+        [plant("keep", &cache, ""), plant("own", &cache, ""), plant("anon", &cache, "")],
         [200, 403, 403]
     );
     let locks = format!("{}/planted", distribution::dav_lock_folder());
     assert_eq!([plant("own", &locks, ""), plant("anon", &locks, "")], [200, 403]);
-    run("rm", &[cache, &locks]);
+    run("rm", &[&cache, &locks]);
 
     // `.htaccess` can name code that httpd runs before it confines anything: it is refused if a page may have
     // written it, wherever, and whoever asks or owns it.

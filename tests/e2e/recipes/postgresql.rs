@@ -4,6 +4,7 @@ use super::Recipe;
 use crate::policies::with_module;
 use crate::support::certificate::Certificate;
 use crate::support::database::Database;
+use crate::support::distribution::unix_user;
 use crate::support::{Mpm, run};
 
 /// What sepgsql says.
@@ -18,7 +19,7 @@ struct Sepgsql(Database);
 impl Sepgsql {
     fn start(recipe: &Recipe, certificate: &Certificate) -> Sepgsql {
         let database = Database::start("crm", certificate, recipe.told("hba").trim());
-        database.sql("DROP ROLE IF EXISTS \"www-data\"");
+        database.sql(&format!("DROP ROLE IF EXISTS \"{}\"", unix_user()));
         database.sql("ALTER SYSTEM SET shared_preload_libraries = 'sepgsql'");
         let sepgsql = Sepgsql(database);
         sepgsql.0.stop();

@@ -29,10 +29,10 @@ pub fn php_module() -> PathBuf {
 
 /// A folder for mod_dav's lock database, labelled as the distribution's own is.
 pub fn dav_lock_folder() -> &'static str {
-    let (folder, label) = if layout().0.ends_with("apache2") {
-        ("/run/lock/test-dav", "httpd_lock_t")
-    } else {
+    let (folder, label) = if is_fedora() {
         ("/var/lib/test-dav", "httpd_var_lib_t")
+    } else {
+        ("/run/lock/test-dav", "httpd_lock_t")
     };
     fs::create_dir_all(folder).unwrap();
     run("chown", &[unix_user(), folder]);
@@ -40,12 +40,21 @@ pub fn dav_lock_folder() -> &'static str {
     folder
 }
 
+fn is_fedora() -> bool {
+    layout().0.ends_with("httpd")
+}
+
+/// Where mod_cache's answers lie, with the label of such.
+pub fn cache_folder() -> &'static str {
+    if is_fedora() { "/var/cache/httpd/proxy" } else { "/var/cache/apache2/mod_cache_disk" }
+}
+
 /// Where logs lie, with the label of such.
 pub fn log_folder() -> &'static Path {
-    Path::new(if layout().0.ends_with("apache2") { "/var/log/apache2" } else { "/var/log/httpd" })
+    Path::new(if is_fedora() { "/var/log/httpd" } else { "/var/log/apache2" })
 }
 
 /// The user that children of httpd run as.
 pub fn unix_user() -> &'static str {
-    if layout().0.ends_with("apache2") { "www-data" } else { "apache" }
+    if is_fedora() { "apache" } else { "www-data" }
 }

@@ -4,6 +4,7 @@
 
 mod afterwards;
 mod calls;
+mod categories;
 mod labels;
 mod php;
 mod planting;

@@ -71,6 +71,8 @@ properties! {
     every_type_bounded_by_the_server_is_a_domain
     no_grant_goes_beyond_the_bounds
     categories_confine_every_domain
+    categories_decide_of_all_that_has_some
+    nothing_is_made_without_its_makers_categories
     no_domain_is_in_attribute_domain
     no_domain_writes_a_process_file
     no_domain_reads_process_memory

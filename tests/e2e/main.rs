@@ -22,6 +22,7 @@ mod http2;
 mod injected;
 mod interpreters;
 mod kills;
+mod labels;
 mod load;
 mod loaded_policy;
 mod mapping;

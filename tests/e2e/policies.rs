@@ -45,6 +45,24 @@ const MODULE: &str = "
 (allow proxy_webapp_t httpd_var_run_t (dir (getattr search)))
 (allow proxy_webapp_t httpd_var_run_t (sock_file (getattr write)))
 
+; One that makes files of every kind, and connects to whatever init starts.
+(type making_webapp_t)
+(call webapp_domain (making_webapp_t))
+(call webapp_cgi (making_webapp_t))
+(call webapp_write (making_webapp_t))
+(typeattribute making)
+(typeattributeset making (making_webapp_t httpd_t))
+(allow making httpd_sys_rw_content_t (file (append create getattr ioctl open read rename setattr unlink write)))
+(allow making httpd_sys_rw_content_t (dir (add_name create getattr open read remove_name rename reparent rmdir search setattr write)))
+(allow making httpd_sys_rw_content_t (lnk_file (create getattr read rename unlink)))
+(allow making httpd_sys_rw_content_t (fifo_file (create getattr open read rename unlink write)))
+(allow making httpd_sys_rw_content_t (sock_file (create getattr rename setattr unlink write)))
+(allow httpd_t initrc_t (unix_dgram_socket (sendto)))
+(allow making_webapp_t self (unix_stream_socket (bind connect create getattr read write)))
+(allow making_webapp_t self (unix_dgram_socket (bind connect create getattr read write)))
+(allow making_webapp_t initrc_t (unix_stream_socket (connectto)))
+(allow making_webapp_t initrc_t (unix_dgram_socket (sendto)))
+
 ; One with a right that httpd has not.
 (type beyond_webapp_t)
 (call webapp_domain (beyond_webapp_t))

@@ -9,6 +9,7 @@ mod php_fpm;
 mod postgresql;
 mod virtual_hosts;
 
+use crate::support::distribution::unix_user;
 use crate::support::document::boxes;
 use crate::support::{Httpd, Mpm, Site, outcome, run};
 use std::fs;
@@ -53,6 +54,8 @@ impl Recipe {
     fn new(name: &'static str, content: &'static str) -> Recipe {
         let site = Site::new(&format!("recipe-{name}"));
         let changed = vec![
+            // Documents name Debian's.
+            ("www-data", unix_user().to_owned()),
             (content, site.root().to_str().unwrap().to_owned()),
             ("conf/users", "users".to_owned()),
             ("conf/", String::new()),

@@ -14,6 +14,8 @@ from collections import defaultdict
 
 import setools
 
+import levels
+
 SERVER = "httpd_t"
 SHIPPED = {"anon_webapp_t", "user_webapp_t", "staff_webapp_t"}
 
@@ -59,6 +61,7 @@ class Policy:
                            for a in self.policy.typeattributes()}
         self.domains = self.attributes.get("webapp_domain", set())
         self.parent = {str(b.child): str(b.parent) for b in self.policy.bounds()}
+        self.constraints = levels.Constraints(self.policy)
         self.distribution = "fedora" if "passwd_file_t" in self.types else "debian"
 
         # (source, target, class) -> permission -> [(condition, branch) or None]
@@ -200,6 +203,34 @@ def no_grant_goes_beyond_the_bounds(p):
 def categories_confine_every_domain(p):
     for name in sorted(p.domains - p.attributes.get("mcs_constrained_type", set())):
         yield f"{name} is not in attribute mcs_constrained_type"
+
+
+def categories_decide_of_all_that_has_some(p):
+    """The same on every distribution: of files of each class, sockets, pipes, memory, keys, processes."""
+    for name in sorted(p.domains):
+        for tclass, perms in levels.DECIDED.items():
+            targets = {target for _, target, of, _ in p.allowed({tclass}, None, {name})} | {"any other"}
+            for target, perm in itertools.product(sorted(targets), sorted(perms)):
+                if not p.constraints.refuse(tclass, perm, name, target, (levels.OWN, levels.OTHER)):
+                    yield f"{name} {target}:{tclass} {perm} of another category"
+
+
+def nothing_is_made_without_its_makers_categories(p):
+    """Where new files get their folder's range (default_range), none is made in a folder below; but for DAV's locks."""
+    locks = {"fedora": "httpd_var_lib_t", "debian": "httpd_lock_t"}[p.distribution]
+    for name in sorted(p.domains):
+        for tclass in levels.FILES:
+            targets = {target for _, target, of, _ in p.allowed({tclass}, {"create"}, {name})} | {"any other"}
+            for target in sorted(targets - ({locks} if tclass == "file" else set())):
+                if not p.constraints.refuse(tclass, "create", name, target, (levels.OWN, levels.NONE)):
+                    yield f"{name} {target}:{tclass} create without a category"
+                if p.constraints.refuse(tclass, "create", name, target, (levels.OWN, levels.OWN)):
+                    yield f"{name} {target}:{tclass} create is refused with its own category"
+        if p.constraints.refuse("file", "create", name, locks, (levels.OWN, levels.NONE)):
+            yield f"{name} {locks}:file create, of DAV's lock database, is refused"
+    for tclass, default in sorted(p.constraints.defaults.items()):
+        if default == "target" and tclass not in levels.FILES:
+            yield f"a new {tclass} has its target's range"
 
 
 def no_domain_is_in_attribute_domain(p):
@@ -371,6 +402,8 @@ PROPERTIES = [
     every_type_bounded_by_the_server_is_a_domain,
     no_grant_goes_beyond_the_bounds,
     categories_confine_every_domain,
+    categories_decide_of_all_that_has_some,
+    nothing_is_made_without_its_makers_categories,
     no_domain_is_in_attribute_domain,
     no_domain_writes_a_process_file,
     no_domain_reads_process_memory,

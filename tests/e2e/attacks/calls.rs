@@ -3,7 +3,7 @@
 
 use super::{CONTEXT, PLACES, children};
 use crate::support::backend::Fpm;
-use crate::support::distribution::php_module;
+use crate::support::distribution::{labels_by_folder, php_module};
 use crate::support::httpd::PORT;
 use crate::support::{Client, Httpd, Mpm, Site, run, wait_for};
 use std::fs;
@@ -143,7 +143,6 @@ const DENIALS: &[(&str, &str, &str)] = &[
     ("setsockcreate", "process", "user_webapp_t:s0:c0"),
     ("setkeycreate", "process", "user_webapp_t:s0:c0"),
     ("execmem", "process", "user_webapp_t:s0:c0"),
-    ("map", "file", "tmpfs_t:s0:c0"),
     ("create", "tcp_socket", "user_webapp_t:s0:c0"),
     ("create", "lnk_file", "httpd_sys_rw_content_t:s0:c0"),
     ("link", "file", "httpd_sys_rw_content_t:s0:c0"),
@@ -184,7 +183,8 @@ fn a_page_may_only_make_its_own_files(
         }
         run("kill", &[&other]);
     });
-    for (permission, class, whose) in DENIALS {
+    let memory = if labels_by_folder() { "tmpfs_t:s0" } else { "tmpfs_t:s0:c0" };
+    for (permission, class, whose) in DENIALS.iter().chain(&[("map", "file", memory)]) {
         let (permission, class) = (format!(" {permission} "), format!("tclass={class} "));
         httpd.audit.denial(&[&permission, &class, &format!(":{whose} "), &format!("scontext={CONTEXT} ")]);
     }

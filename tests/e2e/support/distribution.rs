@@ -40,6 +40,11 @@ pub fn dav_lock_folder() -> &'static str {
     folder
 }
 
+/// Whether new files get their folder's categories and not their maker's, as on Fedora and RHEL.
+pub fn labels_by_folder() -> bool {
+    is_fedora()
+}
+
 fn is_fedora() -> bool {
     layout().0.ends_with("httpd")
 }

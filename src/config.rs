@@ -195,6 +195,8 @@ pub struct Started {
     pub server_handlers: Vec<CString>,
     /// Whether contexts below httpd's range would not work (SEL0026).
     pub only_own_range: bool,
+    /// SEL0019, where new files do not get their maker's categories.
+    pub labels: Option<String>,
 }
 
 impl Settings {

@@ -4,7 +4,7 @@
 //! Which sections go together is httpd's doing (`server/request.c`), and told here of those of which it can
 //! be told without a request; what becomes of their rules is what `Section` makes of them.
 
-use crate::config::{Rule, Section};
+use crate::config::{Rule, Section, Settings};
 use crate::httpd::directive::{Configuration as _, Keeper};
 use crate::httpd::scopes::{Reach, Scope as AnyScope, ServerScopes as AnyServer};
 use crate::policy::{Peer, Unmapped};
@@ -39,6 +39,9 @@ pub fn text(servers: &[Server<'_>], strays: &[Stray], keeper: Keeper<'_>) -> Str
         for Stray { location, directive } in strays {
             dump.line(1, format_args!("{directive} ({location})"));
         }
+    }
+    if let Some(labels) = Settings::of(keeper).started.get().and_then(|started| started.labels.as_ref()) {
+        dump.line(0, format_args!("\n{labels}"));
     }
     dump.text
 }

@@ -19,6 +19,7 @@ mod hooks;
 mod htaccess;
 mod httpd;
 mod interop;
+mod labels;
 #[cfg_attr(feature = "unconfined", path = "../tests/bench/lsm.rs")]
 mod lsm;
 mod maps;

@@ -10,6 +10,7 @@ use crate::httpd::proxy::BackEnd;
 use crate::httpd::scopes::{self, ServerScopes};
 use crate::httpd::{has_module, on_first_pass, only_checks_configuration, process, tree};
 use crate::interop;
+use crate::labels;
 use crate::lsm::{self, LiveState, Mode, Prepared};
 use crate::maps::{Maps, Watcher};
 use crate::policy::{Context, Rule as Source};
@@ -34,6 +35,7 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
             python: Vec::new(),
             server_handlers: Vec::new(),
             only_own_range: false,
+            labels: None,
         });
         return Ok(());
     };
@@ -54,13 +56,18 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     }
     let loss = loss_above(main, &server);
     // What a variable will say is not known, nor what range a client will have.
-    let may_be_below = settings.reads_peer.get().is_some()
-        || rules.iter().any(|rule| matches!(rule.source, Source::Env(_)))
-        || aims.below(&server).is_some();
+    let has_others =
+        settings.reads_peer.get().is_some() || rules.iter().any(|rule| matches!(rule.source, Source::Env(_)));
+    let may_be_below = has_others || aims.below(&server).is_some();
     if let Some(loss) = loss.as_ref().filter(|_| may_be_below) {
         return Err(vec![loss.clone()]);
     }
     let python = python_handlers();
+    let labels = labels::warning(&aims, has_others, &server);
+    // Under `httpd -t`, the first pass is the only one.
+    if let Some(text) = labels.as_ref().filter(|_| !on_first_pass() || only_checks_configuration()) {
+        log::server(Level::Warning, text);
+    }
     if !on_first_pass() {
         warn(&aims, &server);
         warn_of_modules(settings, main, &python);
@@ -81,7 +88,8 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     let only_own_range = loss.is_some();
     let server_handlers = settings.server_handlers();
     let pages = aims.bases();
-    let started = Started { server: Some(server), pages, any_type, python, server_handlers, only_own_range };
+    let server = Some(server);
+    let started = Started { server, pages, any_type, python, server_handlers, only_own_range, labels };
     let _ = settings.started.set(started);
     Ok(())
 }

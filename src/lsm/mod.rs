@@ -8,8 +8,8 @@ mod query;
 mod state;
 
 pub use query::{
-    UNKNOWN, httpd_context, is_known, may_change, may_leave, missing_rule, objection, translate_range,
-    type_of,
+    UNKNOWN, httpd_context, is_known, may_change, may_leave, missing_rule, objection, range_of_new,
+    translate_range, type_of,
 };
 pub use state::LiveState;
 

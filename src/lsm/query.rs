@@ -35,6 +35,19 @@ pub fn type_of(path: &Path) -> Option<String> {
     Some(parse(context.as_bytes())?.type_().to_owned())
 }
 
+/// The range that the policy gives to what a process in the context `maker` makes in a folder of a type and range; `None`
+/// where it does not tell, or has no such type.
+pub fn range_of_new(maker: &Context, folder: &str, range: &Range, class: &str) -> Option<Range> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let maker_text = CString::new(maker.to_string()).ok()?;
+    let folder = CString::new(format!("{}:object_r:{folder}:{range}", maker.user())).ok()?;
+    let class = SecurityClass::from_name(class).ok()?;
+    let folder = SecurityContext::from_c_str(&folder, true);
+    let made =
+        SecurityContext::from_c_str(&maker_text, true).of_labeling_decision(&folder, class, "").ok()?;
+    parse(made.as_bytes())?.range().cloned()
+}
+
 /// libselinux remembers what it has found of classes, without a lock.
 static TURN: Mutex<()> = Mutex::new(());
 

@@ -119,6 +119,10 @@ pub fn objection(_: &Context, _: &Context) -> Option<String> {
     None
 }
 
+pub fn range_of_new(_: &Context, _: &str, _: &Range, _: &str) -> Option<Range> {
+    None
+}
+
 pub fn translate_range(_: &Context, _: &str) -> Option<Range> {
     None
 }

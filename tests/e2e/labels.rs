@@ -1,8 +1,44 @@
-//! Labels that files of the module's own get.
+//! Labels that files get: those that requests make, and those of the module's own.
 
+use crate::support::distribution::labels_by_folder;
 use crate::support::httpd::install;
-use crate::support::run;
+use crate::support::{Httpd, Mpm, Site, run};
 use std::fs;
+
+const MAPPED: &str = "SELinuxDomainVal user_webapp_t:s0:c0\n";
+
+#[test]
+fn the_start_says_where_new_files_lose_their_makers_categories() {
+    let count = |text: &str| text.matches("SEL0019").count();
+    // What is made without categories loses none.
+    let expected = usize::from(labels_by_folder());
+    for (name, configuration, expected) in [
+        ("new-labels-val", MAPPED, expected),
+        ("new-labels-env", "SELinuxDomainEnv DOMAIN\n", expected),
+        ("new-labels-low", "SELinuxDomainVal user_webapp_t:s0\n", 0),
+    ] {
+        let site = Site::new(name);
+        let told = [
+            Httpd::check(&site, Mpm::Event, &[], configuration),
+            Httpd::check_from_shell(&site, Mpm::Event, &[], configuration),
+        ];
+        for text in
+            told.map(Result::unwrap).iter().chain([&Httpd::dump(&site, Mpm::Event, &[], configuration)])
+        {
+            assert_eq!(count(text), expected, "{configuration}{text}");
+        }
+    }
+    let site = Site::new("new-labels");
+    let httpd = Httpd::start(&site, Mpm::Event, &[], MAPPED);
+    assert_eq!(count(&httpd.log()), expected, "{}", httpd.log());
+    if labels_by_folder() {
+        httpd.logged(&[
+            "SEL0019",
+            "user_webapp_t:s0:c0 in httpd_sys_rw_content_t; ",
+            "docs/recipes/places.md",
+        ]);
+    }
+}
 
 #[test]
 fn restorecon_leaves_published_maps_their_label() {

@@ -6,6 +6,7 @@ mod dav;
 mod git;
 mod php;
 mod php_fpm;
+mod places;
 mod postgresql;
 mod virtual_hosts;
 

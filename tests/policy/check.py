@@ -362,7 +362,7 @@ def the_server_has_what_the_module_needs(p):
             ("selinux_config_t", "file", {"getattr", "open", "read"}),
             ("security_t", "dir", {"search"}),
             ("security_t", "file", {"getattr", "map", "open", "read", "write"}),
-            ("security_t", "security", {"check_context", "compute_av"}),
+            ("security_t", "security", {"check_context", "compute_av", "compute_create"}),
             ("netlabel_peer_t", "peer", {"recv"}), (SERVER, "peer", {"recv"})] + [
             (name, "process", {"dyntransition"}) for name in sorted(p.domains)]:
         for perm in p.lacks(SERVER, target, tclass, perms):

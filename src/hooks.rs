@@ -19,7 +19,7 @@ use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
 use crate::httpd::{
-    has_module, is_defined, on_first_pass, only_checks_configuration, php, process_state, scopes,
+    has_module, is_defined, on_first_pass, only_checks_configuration, php, process, process_state, scopes,
 };
 use crate::lsm::Target;
 use crate::policy::{Decision, Why};
@@ -164,6 +164,13 @@ impl ChildHook for ChildInit {
             // for that.
             start::mapped_back_ends(settings, main).iter_mut().for_each(BackEnd::keep_no_connections);
             ending::in_time();
+            if let Err(error) = process::forbid_core_files() {
+                let text = format!(
+                    "SEL0001: core files cannot be forbidden, so that nothing is confined here: {error}"
+                );
+                log::server(Level::Error, &text);
+                return;
+            }
             process_state::note();
             let taken = phase::take_over::<Phases>().and_then(|()| handler::take_over::<interop::Judge>());
             if let Err(why) = taken {

@@ -163,6 +163,26 @@ pub fn lasting(main: Server<'_>, name: &str, words: usize) -> io::Result<&'stati
     Ok(kept)
 }
 
+/// Keeps this process from writing core files, for as long as it lives, and gives what keeps it from that.
+///
+/// A core file has the label of the thread that crashed, so a confined page could read in it what all of httpd has in memory.
+/// Where the kernel hands cores to a program instead (`|` and `@` of core(5)), none is written here.
+pub fn forbid_core_files() -> io::Result<()> {
+    let pattern = std::fs::read("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    if matches!(pattern.first(), Some(b'|' | b'@')) {
+        return Ok(());
+    }
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel reads the limits, and takes them for the whole process.
+    if unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    // Then there is no core of any kind.
+    // SAFETY: plain numbers.
+    if unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) } == 0 { Ok(()) } else { Err(error) }
+}
+
 /// The user this process acts as.
 pub fn user() -> u32 {
     // SAFETY: has no preconditions.

@@ -5,6 +5,7 @@
 mod afterwards;
 mod calls;
 mod categories;
+mod cores;
 mod labels;
 mod php;
 mod planting;

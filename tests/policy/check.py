@@ -357,7 +357,7 @@ def the_server_gets_no_power_over_a_domain(p):
 def the_server_has_what_the_module_needs(p):
     """A missing name drops a block of the policy without a word: look at the effect."""
     for target, tclass, perms in [
-            (SERVER, "process", {"setcurrent", "dyntransition", "setsockcreate"}),
+            (SERVER, "process", {"setcurrent", "dyntransition", "setsockcreate", "setrlimit"}),
             (SERVER, "file", {"open", "read", "write"}),
             ("selinux_config_t", "file", {"getattr", "open", "read"}),
             ("security_t", "dir", {"search"}),

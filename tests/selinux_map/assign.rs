@@ -53,6 +53,25 @@ fn assign_adds_lines_where_they_decide_and_keeps_all_else() {
 }
 
 #[test]
+fn assign_prints_what_makes_a_folder_for_scratch_files() {
+    let folder = Folder::new().with("map", "* a_t\n");
+    let arguments =
+        ["assign", "map", "o'neil", "--scratch", "/var/lib/webapps/%u", "--unix-user", "www-data"];
+    let (code, text, _) = folder.run(&arguments);
+    let commands: Vec<_> = text.lines().filter(|line| line.contains("webapps")).collect();
+    assert_eq!(code, 0);
+    assert_eq!(
+        commands,
+        [
+            r"install -d -m 700 -o www-data -- '/var/lib/webapps/o'\''neil'",
+            r"semanage fcontext -a -t httpd_tmp_t -r s0:c0,c1 '/var/lib/webapps/o'\''neil(/.*)?'",
+            r"restorecon -RF '/var/lib/webapps/o'\''neil'",
+        ]
+    );
+    assert_eq!(folder.run(&["assign", "map", "new", "--scratch", "/var/lib/webapps"]).0, 2);
+}
+
+#[test]
 fn assign_writes_lines_as_the_file_has_them() {
     let line = "new                user_webapp_t:s0:c0,c1";
     for (text, changed) in [

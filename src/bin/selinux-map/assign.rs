@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::answer::{Answer, Trouble, printable};
 use crate::categories::{CATEGORIES, Pairs};
 use crate::check::count;
-use crate::content::{Template, commands};
+use crate::content::{Template, commands, scratch_commands};
 use crate::replace;
 use crate::source::Source;
 
@@ -41,6 +41,13 @@ pub struct Args {
     /// The type of the content
     #[arg(long, value_name = "TYPE", default_value = "httpd_sys_content_t")]
     content_type: String,
+    /// Where a user has a folder for sessions, uploads and scratch files; %u is the user's name. Fedora and RHEL need one
+    /// for each range
+    #[arg(long, value_name = "PATH", value_parser = Template::parse)]
+    scratch: Option<Template>,
+    /// The unix user that httpd's children run as
+    #[arg(long, value_name = "USER", default_value = "apache")]
+    unix_user: String,
     /// The context httpd runs in: lines without a range of their own have its range
     #[arg(long, value_name = "CONTEXT", default_value = "system_u:system_r:httpd_t:s0", value_parser = Context::parse)]
     server_context: Context,
@@ -129,6 +136,9 @@ fn check_words(args: &Args) -> Result<(), Trouble> {
     if level.is_none_or(|level| level != level.lowest() || level.to_string() != args.sensitivity) {
         return Err(Trouble::usage("--sensitivity: write `s` and a number, such as s0"));
     }
+    if args.scratch.as_ref().is_some_and(|scratch| !scratch.has_user()) {
+        return Err(Trouble::usage("--scratch: write %u for the user's name: each needs one of their own"));
+    }
     if args.users.len() > 1 && !args.path.has_user() {
         return Err(Trouble::usage("--path: write %u for the user's name where there are several users"));
     }
@@ -164,12 +174,17 @@ fn who(user: &str) -> Who {
 fn new_line(args: &Args, line: usize, user: &str, (first, second): (u16, u16)) -> Result<New, Trouble> {
     let range = format!("{}:c{first},c{second}", args.sensitivity);
     let path = args.path.path(user).map_err(|error| Trouble::usage(format!("--path: {error}")))?;
+    let mut commands = commands(&path, &args.content_type, &range);
+    if let Some(scratch) = &args.scratch {
+        let path = scratch.path(user).map_err(|error| Trouble::usage(format!("--scratch: {error}")))?;
+        commands.extend(scratch_commands(&path, &args.unix_user, &range));
+    }
     Ok(New {
         user: user.to_owned(),
         line,
         domain: format!("{}:{range}", args.domain),
         categories: [format!("c{first}"), format!("c{second}")],
-        commands: commands(&path, &args.content_type, &range),
+        commands,
         path,
     })
 }

@@ -71,6 +71,16 @@ pub fn commands(path: &str, type_: &str, range: &str) -> Vec<String> {
     ]
 }
 
+/// The commands that make a folder for sessions, uploads and scratch files of this range.
+pub fn scratch_commands(path: &str, unix_user: &str, range: &str) -> Vec<String> {
+    let (word, user) = (shell_word(path), shell_word(unix_user));
+    vec![
+        format!("install -d -m 700 -o {user} -- {word}"),
+        label(path, "httpd_tmp_t", range),
+        format!("restorecon -RF {word}"),
+    ]
+}
+
 /// The command that has all in `path` labelled so for good.
 pub fn label(path: &str, type_: &str, range: &str) -> String {
     let pattern = shell_word(&format!("{}(/.*)?", escaped_pattern(path)));

@@ -3,6 +3,7 @@
 
 use crate::httpd::input::{Method, RequestInput};
 use crate::httpd::request::Request;
+use crate::httpd::table::Table;
 use crate::record;
 use std::ffi::CStr;
 
@@ -14,6 +15,9 @@ pub struct Attested<'r> {
     pub auth_type: Option<&'r CStr>,
     /// Environment, headers and address.
     pub input: RequestInput<'r>,
+    /// The environment that requests which come from it are given: where an `.htaccess` has a say, what was there before it, and
+    /// what authentication and authorization have looked up.
+    pub handed: Table<'r>,
     /// The method.
     pub method: Method<'r>,
 }
@@ -22,8 +26,22 @@ impl<'r> Attested<'r> {
     /// Of a request in its first fixups. Of a nested one, what it was given has been replaced before (`nested`).
     pub fn of(request: Request<'r>) -> Attested<'r> {
         let (user, auth_type) = identity(request);
-        Attested { user, auth_type, input: request.input().copy(request.pool()), method: request.method() }
+        let input = request.input().copy(request.pool());
+        let handed = if request.has_htaccess() { without_htaccess(request) } else { input.environment };
+        Attested { user, auth_type, input, handed, method: request.method() }
     }
+}
+
+/// The environment without what an `.htaccess` may have set (`SetEnvIf`): its author is not to choose what other contexts get.
+fn without_htaccess<'r>(request: Request<'r>) -> Table<'r> {
+    let before = record::of(request).and_then(|record| record.first_environment.get());
+    let handed = before.map_or_else(|| Table::new(request.pool()), |before| before.copy(request.pool()));
+    for (name, value) in request.environment().entries() {
+        if [&b"AUTHENTICATE_"[..], b"AUTHORIZE_"].iter().any(|start| name.to_bytes().starts_with(start)) {
+            handed.set(name, value);
+        }
+    }
+    handed
 }
 
 /// The user and the kind of authentication.

@@ -53,19 +53,42 @@ fn known_tag(request: Request<'_>) -> Option<&CStr> {
     decided.map(|decided| decided.tag).or_else(|| tag::known(request))
 }
 
+/// Notes a request's place when it is first known.
+pub fn note_place(request: Request<'_>) {
+    if mapping(request).is_some() && request.configuration::<Section>().confines() {
+        let record = record::of_or_new(request);
+        record.first_place.set(Some(request.place()));
+        let _ = record.first_environment.set(request.environment().copy(request.pool()));
+    }
+}
+
+/// The configuration that a request is decided by: that of its place. One that has lost its URI since (mod_negotiation: `MultiViews`,
+/// type maps) has come to where no `<Location>` applies: it is decided by where its URI led.
+fn deciding(request: Request<'_>) -> &Section {
+    let first = record::of(request).and_then(|record| record.first_place.get());
+    match first.filter(|_| request.main().is_none() && request.is_without_uri()) {
+        Some(place) => place.configuration(request),
+        None => request.configuration(),
+    }
+}
+
 /// The last of the fixups.
 pub fn decide(request: Request<'_>) -> Status {
-    let Some((section, started)) = rules(request) else {
+    let section: &Section = deciding(request);
+    let of_page = nested::of_page(request);
+    let settings = section.settings.filter(|_| section.confines() || of_page.is_some());
+    let Some((settings, started)) = settings.and_then(|settings| Some((settings, settings.started.get()?)))
+    else {
         nested::settle(request);
         return tag_nested(request);
     };
     let Some(record) = record::of(request) else { return Status::DECLINED };
     let Some(attested) = record.attested.get() else { return Status::DECLINED };
-    let is_servers_own = section.settings.is_some_and(|settings| interop::is_servers_own(request, settings));
-    let (decision, rule) = if is_servers_own {
-        (Decision::Keep, c"SELinuxServerHandler")
-    } else {
-        resolve(request, section, started, attested)
+    let is_servers_own = of_page.is_none() && interop::is_servers_own(request, settings);
+    let (decision, rule) = match of_page {
+        Some(page) => (page.decision.clone(), page.rule),
+        None if is_servers_own => (Decision::Keep, c"SELinuxServerHandler"),
+        None => resolve(request, section, started, attested),
     };
     // Nor what the server context answers, where others get another: a cache asks nobody who they are. Nor a page of which
     // this is a part.
@@ -258,12 +281,12 @@ pub fn decision(request: Request<'_>) -> Result<&Decision<Target>, &'static str>
     if record.is_some_and(|record| record.is_lost.get()) {
         return Err("SEL0001: refused: a phase of the request could not be run");
     }
-    if !section.confines() {
-        return Ok(&Decision::Keep);
-    }
     match record.and_then(|record| record.decided.get()) {
         Some(decided) if decided.place == request.place() => Ok(&decided.decision),
         Some(_) => Err("SEL0106: refused: the request came to another place after its context was decided"),
-        None => Err("SEL0107: refused: the request came to its handler without a decision"),
+        None if section.confines() => {
+            Err("SEL0107: refused: the request came to its handler without a decision")
+        }
+        None => Ok(&Decision::Keep),
     }
 }

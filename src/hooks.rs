@@ -172,6 +172,7 @@ impl ChildHook for ChildInit {
                 return;
             }
             process_state::note();
+            interop::find_interpreters();
             let taken = phase::take_over::<Phases>().and_then(|()| handler::take_over::<interop::Judge>());
             if let Err(why) = taken {
                 log::server(Level::Error, &format!("SEL0001: this httpd's hooks are unknown: {why}"));
@@ -202,6 +203,8 @@ impl PhaseRunner for Phases {
     fn run(request: Request<'_>, call: PhaseCall) -> Status {
         // Others that a handler makes for itself (mod_proxy, for a back end's answer) have none that matter.
         let is_brought = match call.phase() {
+            // It would answer on this thread, in place of all that follows, for wherever the request leads.
+            Phase::QuickHandler if worker::is_worker() => return Status::DECLINED,
             Phase::SessionLoad | Phase::SessionSave => true,
             _ => request.parent().is_some(),
         };
@@ -228,12 +231,13 @@ pub fn run_phase(request: Request<'_>, call: PhaseCall, is_brought: bool) -> Sta
     status
 }
 
-/// When a request's place is known. It has nothing to do, but to be there: where a list of hooks is empty, nobody is called,
-/// and `<If>` sections would stay as a worker has found them.
+/// When a request's place is known. (Where this list of hooks were empty, nobody would be called, and `<If>` sections would
+/// stay as a worker has found them.)
 pub struct PlaceKnown;
 
 impl RequestHook for PlaceKnown {
-    fn run(_: Request<'_>) -> Status {
+    fn run(request: Request<'_>) -> Status {
+        decide::note_place(request);
         Status::DECLINED
     }
 }
@@ -307,9 +311,17 @@ pub fn serve(
     enter: impl FnOnce(&Target) -> Status,
     keep: impl FnOnce() -> Status,
 ) -> Status {
-    nested::part(request);
+    if let Err(why) = nested::part(request) {
+        return refuse(request, Status::INTERNAL_SERVER_ERROR, why);
+    }
     match decide::decision(request) {
-        Ok(Decision::Keep) => keep(),
+        Ok(Decision::Keep) => {
+            let decided = record::of(request).and_then(|record| record.decided.get());
+            if decided.is_some_and(|decided| decided.is_servers_own) {
+                filter::keep_only(request, &interop::SERVERS_FILTERS);
+            }
+            keep()
+        }
         Ok(Decision::Enter(_)) if !CHILD_HAS_BEGUN.load(Ordering::Relaxed) => {
             let why = "SEL0001: refused: this child has not begun as it should";
             refuse(request, Status::INTERNAL_SERVER_ERROR, why)

@@ -8,7 +8,7 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::maps::PublishedFile;
-use crate::policy::Context;
+use crate::policy::{Context, Quoted};
 use crate::{counters, lsm};
 use std::ffi::CStr;
 use std::fs::File;
@@ -37,6 +37,19 @@ impl HtaccessHook for Htaccess {
         false
     }
 
+    fn may_have(line: &[u8]) -> bool {
+        let may_have = line.trim_ascii_start().starts_with(b"#") || !has_the_server_work(line);
+        if !may_have {
+            let why = format!(
+                "SEL0119: a line of an .htaccess would have the server run a program, or read files for the page: {}",
+                Quoted(line)
+            );
+            log::server(Level::Error, &why);
+            counters::refused(&why);
+        }
+        may_have
+    }
+
     fn objection(operation: Operation, name: &[u8]) -> Option<String> {
         // What httpd has as `restricted` in its own tables (`server/util_expr_eval.c`).
         let reads_files = match operation {
@@ -54,6 +67,19 @@ impl HtaccessHook for Htaccess {
             )
         })
     }
+}
+
+/// Directives by which httpd reads what files a page names, as itself (mod_cern_meta).
+const READ_FILES: [&[u8]; 3] = [b"metafiles", b"metadir", b"metasuffix"];
+
+/// Whether a line has httpd run a program (`SessionCryptoPassphrase exec:…`, `AuthLDAPBindPassword exec:…`), or read such files.
+fn has_the_server_work(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\''));
+    let words = words.by_ref().filter(|word| !word.is_empty());
+    words.enumerate().any(|(index, word)| match index {
+        0 => READ_FILES.contains(&word.to_ascii_lowercase().as_slice()),
+        _ => word.len() >= 5 && word[..5].eq_ignore_ascii_case(b"exec:"),
+    })
 }
 
 /// The settings of a server in which requests may be confined.

@@ -8,14 +8,17 @@ use crate::config::{Interpreters, Settings};
 use crate::counters;
 use crate::decide;
 use crate::httpd::bound::Wanted;
+use crate::httpd::filter;
 use crate::httpd::handler::{HandlerJudge, Verdict};
-use crate::httpd::has_module;
 use crate::httpd::log::{self, Level};
 use crate::httpd::lua::LuaPageHook;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
+use crate::httpd::{code_of, has_module};
 use crate::{record, worker};
 use std::ffi::CStr;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 /// A module with such handlers.
 struct Module {
@@ -37,6 +40,10 @@ enum Kind {
     Python,
     /// They show what other requests are about.
     OthersData,
+    /// They do the server's own work, and run nobody's page.
+    ServersOwn,
+    /// httpd's own, which serve whatever no other handler takes.
+    Default,
 }
 
 /// Why scripts and SSI `exec` of mapped requests are refused beside mod_cgid.
@@ -76,6 +83,12 @@ const MODULES: &[Module] = &[
     Module { source: c"mod_md.c", handlers: &[c"md-status"], kind: Kind::OthersData },
     Module { source: c"mod_http2.c", handlers: &[c"http2-status"], kind: Kind::OthersData },
     Module { source: c"mod_heartmonitor.c", handlers: &[c"heartbeat"], kind: Kind::OthersData },
+    Module {
+        source: c"mod_auth_form.c",
+        handlers: &[c"form-login-handler", c"form-logout-handler", c"form-redirect-handler"],
+        kind: Kind::ServersOwn,
+    },
+    Module { source: c"core.c", handlers: &[], kind: Kind::Default },
 ];
 
 /// What interpreters are told for mapped requests, whatever is configured.
@@ -105,15 +118,35 @@ const fn no_opcache_functions(module: &'static CStr) -> Wanted {
 const PHP: &[&CStr] =
     &[c"application/x-httpd-php", c"application/x-httpd-php-source", c"php-script", c"php7-script"];
 
-/// Handlers that are httpd's own work: they read and write what is the server's, and run nobody's page.
-const SERVERS_OWN: [&CStr; 3] = [c"form-login-handler", c"form-logout-handler", c"form-redirect-handler"];
-
-/// Whether the request's handler is one of those that are served as the server: httpd's own, or one that
+/// Whether the request's handler is one of those that are served as the server: httpd's own, whose module is loaded, or one that
 /// `SELinuxServerHandler` names.
 pub fn is_servers_own(request: Request<'_>, settings: &Settings) -> bool {
     let Some(handler) = request.handler() else { return false };
     let named = settings.started.get().map_or(&[][..], |started| &started.server_handlers);
-    SERVERS_OWN.contains(&handler) || named.iter().any(|name| name.as_c_str() == handler)
+    let is_own =
+        |module: &&Module| matches!(module.kind, Kind::ServersOwn) && module.handlers.contains(&handler);
+    named.iter().any(|name| name.as_c_str() == handler)
+        || MODULES.iter().find(is_own).is_some_and(|module| has_module(module.source))
+}
+
+/// The filters that such a request keeps, of those that its place has: a session's, and headers. What else there is may be a
+/// tenant's choice (`SetOutputFilter` in `.htaccess`), and would run as the server.
+pub const SERVERS_FILTERS: [&CStr; 6] = [
+    c"mod_session_out",
+    c"kept_body",
+    c"keep_body",
+    c"fixup_headers_out",
+    c"fixup_headers_err",
+    c"mod_expires",
+];
+
+/// Where the code of the interpreters is; set when a child begins.
+static CODE: OnceLock<Vec<Range<usize>>> = OnceLock::new();
+
+/// Notes where the code of the interpreters is.
+pub fn find_interpreters() {
+    let interpreters = MODULES.iter().filter(|module| matches!(module.kind, Kind::Interpreter));
+    let _ = CODE.set(interpreters.filter_map(|module| code_of(module.source)).collect());
 }
 
 /// The interpreters that httpd has loaded, by the names of their sources.
@@ -125,6 +158,10 @@ pub fn interpreters() -> Vec<&'static str> {
 
 /// Why the handler of a mapped request is not to run, as it is chosen now; `None` where nothing speaks against it.
 pub fn refusal(request: Request<'_>, settings: &Settings) -> Option<String> {
+    let code = CODE.get().map_or(&[][..], Vec::as_slice);
+    if settings.interpreters() == Interpreters::Refuse && filter::any_in(request, code) {
+        return Some("SEL0113: an interpreter would filter the request in httpd itself, beside those of other contexts: refused (take its filter away, or say SELinuxInterpreters shared where all mapped pages trust each other)".to_owned());
+    }
     let takes = |module: &&Module| module.takes(request, settings) && has_module(module.source);
     MODULES.iter().filter(takes).find_map(|module| module.refusal(settings))
 }
@@ -148,6 +185,7 @@ impl Module {
             Kind::Daemon(why) => Some(why.to_owned()),
             Kind::Python => Some(IN_HTTPD.to_owned()),
             Kind::OthersData => Some(OTHERS_DATA.to_owned()),
+            Kind::ServersOwn | Kind::Default => None,
             Kind::Interpreter => match settings.interpreters() {
                 Interpreters::Shared => None,
                 Interpreters::Refuse => {
@@ -206,15 +244,16 @@ impl HandlerJudge for Judge {
                 record.had_interpreter.set(true);
             }
         }
-        // It may run pages by other names as well (PHP's xbithack, LuaMapHandler).
-        let is_kept_out = if is_confined {
-            settings.interpreters() == Interpreters::Refuse
-        } else {
-            record::of(request)
-                .and_then(|record| record.decided.get())
-                .is_some_and(|decided| decided.is_servers_own)
+        // It may run pages by other names as well (PHP's xbithack, LuaMapHandler); and where nobody takes a name that is the
+        // server's own work, core would serve the file.
+        let decided = record::of(request).and_then(|record| record.decided.get());
+        let is_servers_own = !is_confined && decided.is_some_and(|decided| decided.is_servers_own);
+        let is_kept_out = match module.kind {
+            Kind::Interpreter if is_confined => settings.interpreters() == Interpreters::Refuse,
+            Kind::Interpreter | Kind::Default => is_servers_own,
+            _ => false,
         };
-        if is_interpreter && is_kept_out { Verdict::Skip } else { Verdict::Run }
+        if is_kept_out { Verdict::Skip } else { Verdict::Run }
     }
 
     fn after(request: Request<'_>, _: usize) {

@@ -8,7 +8,7 @@
 use crate::attested::Attested;
 use crate::config::Section;
 use crate::environment::is_safe;
-use crate::httpd::input::{Method, RequestInput};
+use crate::httpd::input::{Chosen, Method, RequestInput};
 use crate::httpd::phase::Phase;
 use crate::httpd::place::Place;
 use crate::httpd::pool::Pool;
@@ -16,7 +16,8 @@ use crate::httpd::request::Request;
 use crate::httpd::ssi;
 use crate::httpd::status::Status;
 use crate::httpd::table::Table;
-use crate::record;
+use crate::policy::Decision;
+use crate::record::{self, Decided};
 use std::cell::Cell;
 use std::ffi::CStr;
 
@@ -32,6 +33,10 @@ pub struct Nested<'r> {
     identity: Cell<Option<(Option<&'r CStr>, Option<&'r CStr>)>>,
     /// Where its file is, before the sections that follow.
     storage: Cell<Option<Place>>,
+    /// Whether its URI was mapped to a file. Else the page has asked for the file by its name.
+    is_translated: Cell<bool>,
+    /// By what its handler is found, when that was decided.
+    chosen: Cell<Option<Chosen<'r>>>,
 }
 
 /// What was attested of the request that this one comes from; `None` where that one is the client's own or the server's, or
@@ -85,8 +90,9 @@ fn rebuild(request: Request<'_>) {
     let given = request.input();
     let is_redirect = request.previous().is_some();
     let mut input = attested.input.copy(pool);
+    input.environment = attested.handed.copy(pool);
     if is_redirect {
-        input.environment = redirected(attested.input.environment, pool);
+        input.environment = redirected(attested.handed, pool);
         own_names(parent, attested, given.environment, input.environment);
         let method = request.method();
         if !method.is_get() && method != attested.method {
@@ -106,6 +112,8 @@ fn rebuild(request: Request<'_>) {
         content_type: Cell::new(None),
         identity: Cell::new(None),
         storage: Cell::new(None),
+        is_translated: Cell::new(false),
+        chosen: Cell::new(None),
     };
     let _ = record::of_or_new(request).nested.set(nested);
 }
@@ -157,6 +165,9 @@ fn bind(request: Request<'_>, phase: Phase) {
     if !method.is_get() && method != attested.method {
         request.set_method(Method::GET);
     }
+    if phase == Phase::TranslateName {
+        nested.is_translated.set(true);
+    }
     if phase == Phase::TranslateName
         && let Some(content_type) = request.take_content_type()
     {
@@ -182,15 +193,45 @@ pub fn crosses(request: Request<'_>) -> bool {
 /// When it is decided where the request is served.
 pub fn settle(request: Request<'_>) {
     let Some(nested) = record::of(request).and_then(|record| record.nested.get()) else { return };
-    if crosses(request) { nested.keep_safe_names(request) } else { nested.give_back(request) }
+    if crosses(request) {
+        nested.chosen.set(Some(request.chosen()));
+        nested.keep_safe_names(request);
+    } else {
+        nested.give_back(request);
+    }
 }
 
-/// Before a request is served in another context than its page's: mod_include would have a part share its page's
-/// environment, for both to write.
-pub fn part(request: Request<'_>) {
-    if request.main().is_some() && crosses(request) {
+/// What a part is served by that its page has asked for by a file's name: its page's own decision. No `<Location>` applies to
+/// such a part, or one that the page has chosen.
+pub fn of_page(part: Request<'_>) -> Option<&Decided<'_>> {
+    let nested = record::of(part)?.nested.get()?;
+    if nested.is_translated.get() || part.previous().is_some() {
+        return None;
+    }
+    record::of(part.main()?)?.decided.get().filter(|decided| matches!(decided.decision, Decision::Enter(_)))
+}
+
+/// Before a request is served in another context than its page's: the page may have chosen its handler since (SSI `exec cgi`),
+/// and mod_include would have a part share its page's environment, for both to write.
+///
+/// # Errors
+/// SEL0117, where the handler is found by what the page has chosen.
+pub fn part(request: Request<'_>) -> Result<(), &'static str> {
+    if request.parent().is_none() || !crosses(request) {
+        return Ok(());
+    }
+    if request.main().is_some() {
         ssi::forget_page(request);
     }
+    let nested = record::of(request).and_then(|record| record.nested.get());
+    let Some(chosen) = nested.and_then(|nested| nested.chosen.get()) else { return Ok(()) };
+    let now = request.chosen();
+    if chosen.handler.is_none() && now.content_type != chosen.content_type {
+        return Err("SEL0117: a page has chosen the handler of a request in another context: refused");
+    }
+    // httpd has found one by the content's type where there was none.
+    request.set_chosen(Chosen { handler: chosen.handler.or(now.handler), ..chosen });
+    Ok(())
 }
 
 impl<'r> Nested<'r> {

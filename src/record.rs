@@ -3,6 +3,7 @@
 use crate::attested::Attested;
 use crate::httpd::place::Place;
 use crate::httpd::request::Request;
+use crate::httpd::table::Table;
 use crate::lsm::Target;
 use crate::nested::Nested;
 use crate::policy::Decision;
@@ -18,6 +19,10 @@ pub struct Record<'r> {
     pub attested: OnceCell<Attested<'r>>,
     /// What the rules say; set in the last fixups.
     pub decided: OnceCell<Decided<'r>>,
+    /// Where it was when its place was first known, if rules apply there.
+    pub first_place: Cell<Option<Place>>,
+    /// Its environment then: nothing of a section or an `.htaccess` is in it.
+    pub first_environment: OnceCell<Table<'r>>,
     /// Whether its handler has been run, or parts of it.
     pub has_run: Cell<bool>,
     /// The module of the interpreter that runs its page now.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Why requests are refused: the code of the message that says so, and what it means.
-pub const REASONS: [(&str, &str); 19] = [
+pub const REASONS: [(&str, &str); 21] = [
     ("SEL0001", "its place in the configuration, or the child, could not be made"),
     ("SEL0101", "the kernel refused the context"),
     ("SEL0103", "mod_cgid would run the script"),
@@ -23,7 +23,9 @@ pub const REASONS: [(&str, &str); 19] = [
     ("SEL0114", "mod_fcgid would run the script"),
     ("SEL0115", "its handler shows others' requests"),
     ("SEL0116", "it would run inside of another context's page"),
+    ("SEL0117", "a page of another context had chosen its handler"),
     ("SEL0118", "its .htaccess would have the server read files"),
+    ("SEL0119", "its .htaccess would have the server run a program or read files"),
     ("SEL0201", "no thread could be made"),
     ("SEL0202", "no handler took it"),
     ("SEL0203", "its handler would go on unconfined"),

@@ -7,8 +7,9 @@
 use crate::ffi;
 use crate::httpd::boundary::guard;
 use crate::httpd::request::Request;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Carries calls to the parent's thread.
 pub trait Carrier: Send + 'static {
@@ -104,6 +105,47 @@ pub fn close<T>(request: Request<'_>, body: impl FnOnce() -> T) -> T {
         (*r).input_filters = input;
     }
     result
+}
+
+/// Takes from a request's chains the filters of its own that are not named here: those that its place has, by configuration or
+/// `.htaccess`. Names are as httpd keeps them, in lower case.
+pub fn keep_only(request: Request<'_>, names: &[&CStr]) {
+    let r = request.as_ptr();
+    // SAFETY: the request is live and this thread's, and none of its filters is at work; a chain ends in null, and its filters
+    // and their names live as long as their requests or the connection.
+    unsafe {
+        for (mut link, end) in [
+            (&raw mut (*r).output_filters, (*r).proto_output_filters),
+            (&raw mut (*r).input_filters, (*r).proto_input_filters),
+        ] {
+            while !(*link).is_null() && *link != end {
+                let filter = *link;
+                let name = CStr::from_ptr((*(*filter).frec).name);
+                if (*filter).r == r && !names.contains(&name) {
+                    *link = (*filter).next;
+                } else {
+                    link = &raw mut (*filter).next;
+                }
+            }
+        }
+    }
+}
+
+/// Whether a filter of the request's own has its code in one of these places.
+pub fn any_in(request: Request<'_>, places: &[Range<usize>]) -> bool {
+    let r = request.as_ptr();
+    // SAFETY: as above; a filter has one function, for output or for input, in the same place (`ap_filter_func`).
+    unsafe {
+        [(*r).output_filters, (*r).input_filters].into_iter().any(|first| {
+            std::iter::successors(first.as_ref(), |filter| filter.next.as_ref())
+                .take_while(|filter| filter.r == r)
+                .any(|filter| {
+                    let function =
+                        (*filter.frec).filter_func.out_func.map_or(0, |function| function as usize);
+                    places.iter().any(|place| place.contains(&function))
+                })
+        })
+    }
 }
 
 /// Tells the filters of an HTTP/2 stream that its response has broken off, where some of it is sent: they have the stream

@@ -6,7 +6,7 @@ use crate::httpd::boundary::guard;
 use crate::httpd::hook::Order;
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::BorrowedFd;
 use std::ptr::null;
@@ -22,6 +22,10 @@ pub trait HtaccessHook: 'static {
 
     /// Why expressions in such a file may not use something; `None` where they may. httpd refuses the request then.
     fn objection(operation: Operation, name: &[u8]) -> Option<String>;
+
+    /// Whether such a file may have this line in it, which comes as it is written, with what it goes on with. httpd refuses
+    /// the request where it may not.
+    fn may_have(line: &[u8]) -> bool;
 }
 
 /// What an expression can ask for by a name.
@@ -48,6 +52,41 @@ thread_local! {
     /// What closes the file that this thread reads. httpd opens it, carries out what is in it, and closes it, all on one
     /// thread (`ap_parse_htaccess`).
     static READING: Cell<Option<Close>> = const { Cell::new(None) };
+    /// What reads a line of it, and the line so far.
+    static GETTING: Cell<Option<Get>> = const { Cell::new(None) };
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+type Get = unsafe extern "C" fn(*mut c_void, ffi::apr_size_t, *mut c_void) -> ffi::apr_status_t;
+
+/// Reads a line of the file, or a piece of one: it may go on after a backslash (`ap_cfg_getline_core`).
+unsafe extern "C" fn get<H: HtaccessHook>(
+    buffer: *mut c_void,
+    size: ffi::apr_size_t,
+    parameter: *mut c_void,
+) -> ffi::apr_status_t {
+    guard(libc::EACCES, || {
+        let Some(get) = GETTING.get() else { return libc::EACCES };
+        // SAFETY: what httpd's own function would have been called with; where it succeeds, it has written a C string.
+        let piece = unsafe {
+            let status = get(buffer, size, parameter);
+            if status != ffi::APR_SUCCESS {
+                return status;
+            }
+            CStr::from_ptr(buffer.cast()).to_bytes()
+        };
+        LINE.with_borrow_mut(|line| {
+            let end = piece.strip_suffix(b"\n").map(|piece| piece.strip_suffix(b"\r").unwrap_or(piece));
+            let goes_on = end.is_some_and(|piece| piece.ends_with(b"\\"));
+            let text = end.unwrap_or(piece);
+            line.extend_from_slice(if goes_on { &text[..text.len() - 1] } else { text });
+            let may_have = H::may_have(line);
+            if !goes_on && end.is_some() {
+                line.clear();
+            }
+            if may_have { ffi::APR_SUCCESS } else { libc::EACCES }
+        })
+    })
 }
 
 /// As core does, and then has the open file judged: another one may have its name by then.
@@ -89,6 +128,8 @@ unsafe extern "C" fn open<H: HtaccessHook>(
                 return libc::EACCES;
             }
             READING.set((**file).close.replace(close));
+            GETTING.set((**file).getstr.replace(get::<H>));
+            LINE.with_borrow_mut(Vec::clear);
         }
         ffi::APR_SUCCESS
     })

@@ -56,6 +56,17 @@ impl Method<'_> {
     }
 }
 
+/// What a request's handler is found by, and what that is given besides.
+#[derive(Clone, Copy)]
+pub struct Chosen<'r> {
+    /// The handler's name.
+    pub handler: Option<&'r CStr>,
+    /// The type of the content, by which the handler is found where it has no name.
+    pub content_type: Option<&'r CStr>,
+    /// What follows the file's name in the URI.
+    pub path_info: Option<&'r CStr>,
+}
+
 impl<'r> Request<'r> {
     /// What hooks and handlers read.
     pub fn input(self) -> RequestInput<'r> {
@@ -122,6 +133,35 @@ impl<'r> Request<'r> {
         unsafe {
             (*self.as_ptr()).user = pointer(user);
             (*self.as_ptr()).ap_auth_type = pointer(auth_type);
+        }
+    }
+
+    /// By what its handler is found, and what that is given besides.
+    pub fn chosen(self) -> Chosen<'r> {
+        let text = |text: *const c_char| {
+            // SAFETY: null, or a C string in the configuration's or the request's pool.
+            unsafe { text.as_ref().map(|text| CStr::from_ptr(text)) }
+        };
+        let r = self.as_ptr();
+        // SAFETY: the request is live and this thread's.
+        unsafe {
+            Chosen {
+                handler: text((*r).handler),
+                content_type: text((*r).content_type),
+                path_info: text((*r).path_info),
+            }
+        }
+    }
+
+    /// Gives the request that back.
+    pub fn set_chosen(self, chosen: Chosen<'r>) {
+        let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
+        let r = self.as_ptr();
+        // SAFETY: as above; all of it lives as long as the request.
+        unsafe {
+            (*r).handler = pointer(chosen.handler);
+            (*r).content_type = pointer(chosen.content_type);
+            (*r).path_info = pointer(chosen.path_info).cast_mut();
         }
     }
 

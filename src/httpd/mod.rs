@@ -92,6 +92,40 @@ pub fn has_module(source_name: &std::ffi::CStr) -> bool {
     unsafe { !ffi::ap_find_linked_module(source_name.as_ptr()).is_null() }
 }
 
+/// Where the code of a loaded module is: from the beginning to the end of its shared object. `None` where it is not loaded, or is
+/// part of httpd's own program.
+pub fn code_of(source_name: &std::ffi::CStr) -> Option<std::ops::Range<usize>> {
+    struct Search {
+        address: usize,
+        found: Option<std::ops::Range<usize>>,
+    }
+    unsafe extern "C" fn look(
+        info: *mut libc::dl_phdr_info,
+        _: libc::size_t,
+        search: *mut std::ffi::c_void,
+    ) -> std::ffi::c_int {
+        // SAFETY: libc passes an object with its program headers, and what `dl_iterate_phdr` was given.
+        let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
+        let base = info.dlpi_addr as usize;
+        // SAFETY: as above.
+        let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) };
+        let loaded = headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
+        let end = loaded.map(|header| base + header.p_vaddr as usize + header.p_memsz as usize).max();
+        let extent = base..end.unwrap_or(base);
+        if base != 0 && extent.contains(&search.address) {
+            search.found = Some(extent);
+            return 1;
+        }
+        0
+    }
+    // SAFETY: as above; null, or the record of a loaded module, which is in its shared object.
+    let record = unsafe { ffi::ap_find_linked_module(source_name.as_ptr()) };
+    let mut search = Search { address: record as usize, found: None };
+    // SAFETY: the function gets what is passed, while this call lasts.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) };
+    search.found.filter(|_| !record.is_null())
+}
+
 /// Whether httpd was started with `-D name`, or the configuration has a `Define name`.
 pub fn is_defined(name: &std::ffi::CStr) -> bool {
     // SAFETY: the name is a C string; the list of names changes only while the configuration is read.

@@ -54,6 +54,8 @@ pub enum Phase {
     Fixups,
     /// The request's content filters are found.
     InsertFilter,
+    /// A response without any other phase (mod_cache, `LuaQuickHandler`).
+    QuickHandler,
     /// mod_session reads a session.
     SessionLoad,
     /// mod_session keeps a session.
@@ -78,7 +80,7 @@ struct Row {
     list: &'static CStr,
 }
 
-const COUNT: usize = 17;
+const COUNT: usize = 18;
 
 const ROWS: [Row; COUNT] = [
     Row { phase: Phase::CreateRequest, kind: Kind::All, list: c"ap_hook_get_create_request" },
@@ -96,6 +98,7 @@ const ROWS: [Row; COUNT] = [
     Row { phase: Phase::TypeChecker, kind: Kind::First, list: c"ap_hook_get_type_checker" },
     Row { phase: Phase::Fixups, kind: Kind::All, list: c"ap_hook_get_fixups" },
     Row { phase: Phase::InsertFilter, kind: Kind::Void, list: c"ap_hook_get_insert_filter" },
+    Row { phase: Phase::QuickHandler, kind: Kind::First, list: c"ap_hook_get_quick_handler" },
     Row { phase: Phase::SessionLoad, kind: Kind::First, list: c"ap_hook_get_session_load" },
     Row { phase: Phase::SessionSave, kind: Kind::First, list: c"ap_hook_get_session_save" },
 ];
@@ -104,6 +107,7 @@ const ROWS: [Row; COUNT] = [
 pub(super) type Function = unsafe extern "C" fn();
 type Hook = unsafe extern "C" fn(*mut ffi::request_rec) -> c_int;
 type VoidHook = unsafe extern "C" fn(*mut ffi::request_rec);
+type QuickHook = unsafe extern "C" fn(*mut ffi::request_rec, c_int) -> c_int;
 type SessionHook = unsafe extern "C" fn(*mut ffi::request_rec, *mut c_void) -> c_int;
 
 /// An element of a list, the same for all of them (`APR_DECLARE_EXTERNAL_HOOK`; `apxs/assert.c`).
@@ -129,6 +133,8 @@ static FUNCTIONS: OnceLock<[Vec<Function>; COUNT]> = OnceLock::new();
 pub struct PhaseCall {
     phase: Phase,
     session: *mut c_void,
+    /// Whether the quick handler is only asked, and sends nothing.
+    is_lookup: c_int,
 }
 
 // SAFETY: the session belongs to the request; by the invariant the thread that has one has the other.
@@ -154,6 +160,10 @@ impl PhaseCall {
                             self.session,
                         )
                     }
+                    (Phase::QuickHandler, _) => std::mem::transmute::<Function, QuickHook>(*function)(
+                        request.as_ptr(),
+                        self.is_lookup,
+                    ),
                     (_, Kind::Void) => {
                         std::mem::transmute::<Function, VoidHook>(*function)(request.as_ptr());
                         ffi::OK
@@ -244,6 +254,9 @@ fn entries<R: PhaseRunner>() -> [Function; COUNT] {
             // SAFETY: as above.
             unsafe { [$(match ROWS[$index].kind {
                 Kind::Void => std::mem::transmute::<VoidHook, Function>(enter_void::<R, $index>),
+                _ if $index == Phase::QuickHandler as usize => {
+                    std::mem::transmute::<QuickHook, Function>(enter_quick::<R, $index>)
+                }
                 _ if $index >= Phase::SessionLoad as usize => {
                     std::mem::transmute::<SessionHook, Function>(enter_session::<R, $index>)
                 }
@@ -251,18 +264,26 @@ fn entries<R: PhaseRunner>() -> [Function; COUNT] {
             }),*] }
         };
     }
-    entries!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    entries!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17)
 }
 
 unsafe extern "C" fn enter<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) -> c_int {
     // SAFETY: httpd passes a live request, and the thread that comes to its phase is the one that has it.
-    unsafe { enter_with::<R, PHASE>(r, null_mut()) }.unwrap_or(ffi::HTTP_INTERNAL_SERVER_ERROR)
+    unsafe { enter_with::<R, PHASE>(r, null_mut(), 0) }.unwrap_or(ffi::HTTP_INTERNAL_SERVER_ERROR)
+}
+
+unsafe extern "C" fn enter_quick<R: PhaseRunner, const PHASE: usize>(
+    r: *mut ffi::request_rec,
+    is_lookup: c_int,
+) -> c_int {
+    // SAFETY: as above.
+    unsafe { enter_with::<R, PHASE>(r, null_mut(), is_lookup) }.unwrap_or(ffi::HTTP_INTERNAL_SERVER_ERROR)
 }
 
 unsafe extern "C" fn enter_void<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) {
     // SAFETY: as above.
     unsafe {
-        if enter_with::<R, PHASE>(r, null_mut()).is_some_and(|status| status != ffi::OK) {
+        if enter_with::<R, PHASE>(r, null_mut(), 0).is_some_and(|status| status != ffi::OK) {
             lose::<R, PHASE>(r);
         }
     }
@@ -273,7 +294,7 @@ unsafe extern "C" fn enter_session<R: PhaseRunner, const PHASE: usize>(
     session: *mut c_void,
 ) -> c_int {
     // SAFETY: as above; mod_session passes a session with its request.
-    unsafe { enter_with::<R, PHASE>(r, session) }.unwrap_or(ffi::APR_EGENERAL)
+    unsafe { enter_with::<R, PHASE>(r, session, 0) }.unwrap_or(ffi::APR_EGENERAL)
 }
 
 /// Has a phase run; `None` where that has panicked.
@@ -284,8 +305,9 @@ unsafe extern "C" fn enter_session<R: PhaseRunner, const PHASE: usize>(
 unsafe fn enter_with<R: PhaseRunner, const PHASE: usize>(
     r: *mut ffi::request_rec,
     session: *mut c_void,
+    is_lookup: c_int,
 ) -> Option<c_int> {
-    let call = PhaseCall { phase: ROWS[PHASE].phase, session };
+    let call = PhaseCall { phase: ROWS[PHASE].phase, session, is_lookup };
     // SAFETY: the caller's word.
     let status = guard(None, || Some(R::run(unsafe { Request::from_ptr(r) }, call).0));
     if status.is_none() {
@@ -307,7 +329,7 @@ unsafe fn lose<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) {
         let phase = ROWS[PHASE].phase;
         // No request can do without what core keeps with it (`core_create_req`).
         if phase == Phase::CreateRequest {
-            PhaseCall { phase, session: null_mut() }.run(request);
+            PhaseCall { phase, session: null_mut(), is_lookup: 0 }.run(request);
         }
         R::lost(request);
     });

@@ -1,6 +1,7 @@
 //! The merged configuration of a request's place, and how httpd finds it.
 
 use crate::ffi;
+use crate::httpd::directive::Configuration;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 
@@ -8,6 +9,16 @@ use crate::httpd::status::Status;
 /// authorization (`ap_process_request_internal`), and so does the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place(*mut ffi::ap_conf_vector_t);
+
+impl Place {
+    /// The module's configuration there; `request` has or has had the place.
+    pub fn configuration<'r, T: Configuration>(self, request: Request<'r>) -> &'r T {
+        let _ = request;
+        // SAFETY: the slot holds what `create_dir_config` or `merge_dir_config` made: a `T` in a pool that outlives the request,
+        // and that nobody writes to once requests are served.
+        unsafe { &*ffi::ap_get_module_config(self.0, crate::httpd::module::record()).cast::<T>() }
+    }
+}
 
 impl Request<'_> {
     /// Where the request is.

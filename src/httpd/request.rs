@@ -180,12 +180,7 @@ impl<'r> Request<'r> {
     ///
     /// `T` is what `directive::Configuration` makes.
     pub fn configuration<T: crate::httpd::directive::Configuration>(self) -> &'r T {
-        // SAFETY: the slot holds what `create_dir_config` or `merge_dir_config` made: a `T` in a pool
-        // that outlives the request, and that nobody writes to once requests are served.
-        unsafe {
-            let slot = ffi::ap_get_module_config(self.get().per_dir_config, crate::httpd::module::record());
-            &*slot.cast::<T>()
-        }
+        self.place().configuration(self)
     }
 
     /// What `keep_record` kept with the request.
@@ -207,6 +202,26 @@ impl<'r> Request<'r> {
             ffi::ap_set_module_config(self.get().request_config, crate::httpd::module::record(), value);
         }
         kept
+    }
+
+    /// Whether it has no URI: it is for a file that was asked for by name (`ap_sub_req_lookup_file`), or has become such a one
+    /// (`ap_internal_fast_redirect`), and no `<Location>` applies to it.
+    pub fn is_without_uri(self) -> bool {
+        // SAFETY: null, or a C string in the request's pool.
+        unsafe { c_str(self.get().uri) }.is_none_or(CStr::is_empty)
+    }
+
+    /// Whether httpd has parsed an `.htaccess` that is there for the request, or for one that it comes from.
+    pub fn has_htaccess(self) -> bool {
+        let mut next = self.get().htaccess;
+        // SAFETY: null, or a list in the request's pool (`ap_parse_htaccess`).
+        while let Some(entry) = unsafe { next.as_ref() } {
+            if !entry.htaccess.is_null() {
+                return true;
+            }
+            next = entry.next;
+        }
+        false
     }
 
     /// Whether it leads to a file that is there.

@@ -4,6 +4,7 @@
 //! from a part is the kernel's word on who ran it.
 
 mod authorization;
+mod choices;
 mod early_phases;
 mod filters;
 mod identity;

@@ -179,3 +179,42 @@ fn a_place_has_the_servers_own_context_by_a_rule() {
     let httpd = start(&site, Mpm::Event, place);
     assert_eq!(httpd.get("/endpoint/context.lua", None).body, SERVER);
 }
+
+#[test]
+fn a_login_within_a_page_has_no_filter_of_the_pages_run_as_the_server() {
+    let site = Site::new("form-inline");
+    site.config_file("map", "foo user_webapp_t:s0:c0\n__anonymous__ anon_webapp_t:s0\n");
+    site.file("context.lua", CONTEXT_LUA).script(
+        "context",
+        "#!/bin/sh\nexec perl -e 'socketpair $a, $b, 1, 1, 0; print unpack q(Z*), getsockopt $a, 1, 31'\n",
+    );
+    // Parsed once, the page writes what would be run were it parsed again.
+    let run = format!("!--#exec cmd=\"{}/context\" -->", site.root().display());
+    let page =
+        format!("<{run} <!--#set var=\"a\" value=\"<\" --><!--#echo encoding=\"none\" var=\"a\" -->{run}");
+    site.file("page.shtml", &page);
+    let more = "AddOutputFilter INCLUDES .shtml\n<Directory @ROOT@>\nOptions +Includes\n</Directory>\n";
+    let httpd = start(&site, Mpm::Event, more);
+    let form =
+        "httpd_username=foo&httpd_password=foo&httpd_method=GET&httpd_mimetype=text/plain&httpd_body=x";
+    let reply =
+        httpd.client().post("/app/page.shtml", None, "application/x-www-form-urlencoded", form.as_bytes());
+    assert!(reply.body.contains(FOO), "{reply:?}");
+    assert!(!reply.body.contains("httpd_t") && !reply.body.contains("httpd_sys_script_t"), "{reply:?}");
+}
+
+#[test]
+fn the_name_of_a_handler_that_nobody_has_serves_no_file_as_the_server() {
+    let site = Site::new("server-handler-none");
+    site.config_file("map", "* anon_webapp_t:s0\n");
+    site.file("form/.htaccess", "SetHandler form-login-handler\n")
+        .file("named/.htaccess", "SetHandler somebodys-own\n")
+        .file_at("s0:c12", "form/secret.txt", "the secret")
+        .file_at("s0:c12", "named/secret.txt", "the secret");
+    let configuration = "SELinuxServerHandler somebodys-own\nSELinuxDomainMap @ETC@/map\n\
+        <Directory @ROOT@>\nAllowOverride All\n</Directory>\n";
+    let httpd = Httpd::start(&site, Mpm::Event, &[], configuration);
+    assert_eq!(httpd.get("/form/secret.txt", None).status, 403);
+    let reply = httpd.get("/named/secret.txt", None);
+    assert!(reply.status >= 400 && !reply.body.contains("the secret"), "{reply:?}");
+}

@@ -22,10 +22,10 @@ pub fn rules(request: Request<'_>) -> Option<(&Section, &'static Started)> {
     Some((section, section.settings?.started.get()?))
 }
 
-/// The settings of a server where requests may be confined; `None` where none is.
+/// The settings of a server that has rules somewhere; `None` where it has none.
 pub fn mapping(request: Request<'_>) -> Option<&'static Settings> {
     let settings = request.configuration::<Section>().settings?;
-    settings.started.get()?.server.as_ref().map(|_| settings)
+    settings.started.get().map(|_| settings)
 }
 
 /// Keeps who asks, just after authorization.

@@ -310,7 +310,12 @@ unsafe fn enter_with<R: PhaseRunner, const PHASE: usize>(
     let call = PhaseCall { phase: ROWS[PHASE].phase, session, is_lookup };
     // SAFETY: the caller's word.
     let status = guard(None, || Some(R::run(unsafe { Request::from_ptr(r) }, call).0));
-    if status.is_none() {
+    let is_whole = match call.phase {
+        // httpd does not look at the answer, and goes on.
+        Phase::CreateRequest => status == Some(ffi::OK),
+        _ => status.is_some(),
+    };
+    if !is_whole {
         // SAFETY: the caller's word.
         unsafe { lose::<R, PHASE>(r) };
     }

@@ -122,6 +122,7 @@ const REQUESTS: &[Row] = &[
     ("handler::run_all<", "/user/mark.lua?page", (500, "Error"), &[]),
     ("lua::page<", "/user/mark.lua?page", (200, "ran"), &["page c11"]),
     ("worker::Job ::begin", "/user/mark.lua?page", (500, "Error"), &[]),
+    ("htaccess::get<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
     ("htaccess::open<", "/user/kept/mark.lua?page", (403, "Forbidden"), &[]),
     ("htaccess::look_up<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
     // The file has been read.

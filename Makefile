@@ -6,6 +6,7 @@
 #   make deb        the same for Debian: its binary package
 #   make demo       shows who may do what, in a virtual machine that enforces SELinux
 #   make test       all tests
+#   make fedora     the end-to-end tests (ONLY="labels:: php::") in a guest whose policy decides as Fedora's does
 #   make fuzz       fuzzes what reads maps, group files, specs and contexts (MINUTES=10)
 #   make valgrind   memcheck and helgrind over a short run of httpd, in the virtual machine
 #   make soak       REQUESTS=500000 of all kinds, with a graceful restart every minute, in the virtual machine
@@ -30,7 +31,7 @@ TOOL := $(CARGO_TARGET_DIR)/release/selinux-map
 # The tool's man pages and its bash completion, which it writes itself.
 TOOL_DOC := $(CARGO_TARGET_DIR)/selinux-map
 
-.PHONY: all build install rpm deb demo test fuzz valgrind soak kills bench screenshot vm packages clean
+.PHONY: all build install rpm deb demo test fedora fuzz valgrind soak kills bench screenshot vm packages clean
 
 all: build
 
@@ -67,6 +68,11 @@ demo: packages build
 
 test: packages
 	@tests/run
+
+# With a machine of its own, and longer than CI has time.
+fedora: packages build
+	MOD_SELINUX_VM="$${MOD_SELINUX_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/mod_selinux}/vm-fedora" \
+		MOD_SELINUX_FLAVOR=fedora MOD_SELINUX_LIMIT=14400 cargo test --release --locked --test e2e $(if $(ONLY),-- $(ONLY))
 
 fuzz: packages
 	@tests/fuzz/run $$((60 * $(MINUTES)))

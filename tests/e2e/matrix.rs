@@ -216,8 +216,6 @@ const MODULES: &[&str] = &[
     "actions",
     "dav",
     "dav_fs",
-    "status",
-    "info",
     "ssl",
     "socache_shmcb",
 ];

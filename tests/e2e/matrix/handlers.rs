@@ -31,14 +31,9 @@ AddHandler lua-script .page
     SetHandler cgi-script
 </Files>
 LuaOutputFilter WORD @ROOT@/word.lua word
-<LocationMatch /status$>
-    SetHandler server-status
+<Files worded.txt>
     SetOutputFilter WORD
-</LocationMatch>
-<LocationMatch /info$>
-    SetHandler server-info
-    SetOutputFilter WORD
-</LocationMatch>
+</Files>
 <LocationMatch /once/>
     LuaScope once
 </LocationMatch>
@@ -67,6 +62,7 @@ pub fn prepare(site: &Site) {
     site.file("who.text", &lua)
         .file("who.page", &lua)
         .file("word.lua", &format!("{lua}{FILTER_LUA}"))
+        .file("worded.txt", "text")
         .script("set.text", &cgi)
         .script("nph-who.cgi", &nph)
         .script("scripts/who", &cgi)
@@ -90,8 +86,7 @@ pub fn rows() -> Vec<Row> {
         "/aliased-@/who.lua",
         "/forced-@/",
         "/@/rules/page",
-        "/@/status",
-        "/@/info",
+        "/@/worded.txt",
     ]
     .map(telling)
     .into();

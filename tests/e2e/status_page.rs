@@ -310,11 +310,6 @@ fn workers_are_told_by_context_while_they_are_there() {
 
 const WATCHED: &str = r#"
 SELinuxDomainMap "@ETC@/<i>&amp;.map"
-Alias /confined @ROOT@
-<Location /confined/status>
-    SELinuxDomainVal user_webapp_t:s0:c1
-    SetHandler server-status
-</Location>
 <Location /status>
     SELinuxUnmapped server
 </Location>
@@ -324,7 +319,7 @@ Alias /confined @ROOT@
 "#;
 
 #[test]
-fn the_page_knows_of_maps_and_of_the_kernels_mode_where_it_is_confined_too() {
+fn the_page_knows_of_maps_and_of_the_kernels_mode() {
     let site = Site::new("watched");
     let name = "<i>&amp;.map";
     site.config_file("groups", "staff: foo bar\n");
@@ -356,7 +351,7 @@ fn the_page_knows_of_maps_and_of_the_kernels_mode_where_it_is_confined_too() {
     let values_now = wait_for_map(2, 3, "SEL0041");
     assert!(values_now["Map[0]Error"].contains("line 2, column 5"), "{values_now:?}");
     // The page for people has the same, and no tags of theirs; so has the one that a worker writes.
-    for page in ["/status", "/confined/status"] {
+    for page in ["/status"] {
         let part = part(&httpd, page);
         let row = &table(&part, "Maps")[0];
         let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -374,7 +369,7 @@ fn the_page_knows_of_maps_and_of_the_kernels_mode_where_it_is_confined_too() {
         let _enforcing = Enforcing;
         run("setenforce", &["0"]);
         assert_eq!(values(&httpd)["Mode"], "permissive");
-        for page in ["/status", "/confined/status"] {
+        for page in ["/status"] {
             let part = part(&httpd, page);
             assert!(part.contains("<dt>Mode: <b>permissive</b>: the kernel logs"), "{page}: {part}");
         }

@@ -13,15 +13,6 @@ use crate::{explain, interop, nested, tag};
 use std::ffi::CStr;
 use std::sync::Arc;
 
-/// The rules of a request's place and what they need; `None` where nothing leads out of the server context.
-pub fn rules(request: Request<'_>) -> Option<(&Section, &'static Started)> {
-    let section = request.configuration::<Section>();
-    if !section.confines() {
-        return None;
-    }
-    Some((section, section.settings?.started.get()?))
-}
-
 /// The settings of a server that has rules somewhere; `None` where it has none.
 pub fn mapping(request: Request<'_>) -> Option<&'static Settings> {
     let settings = request.configuration::<Section>().settings?;

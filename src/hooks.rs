@@ -391,8 +391,7 @@ fn rewritten(request: Request<'_>) -> Option<CString> {
 
 /// Why a mapped request's handler is not to run, as far as it is known before.
 fn refusal(request: Request<'_>) -> Option<String> {
-    let (section, _) = decide::rules(request)?;
-    let settings = section.settings?;
+    let settings = decide::mapping(request)?;
     if !settings.binding.get().is_some_and(|binding| binding.bind(request)) {
         return Some(UNBOUND.to_owned());
     }

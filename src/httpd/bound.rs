@@ -119,13 +119,13 @@ impl Module {
         // one that it comes from, whose pool lives longer (`server/request.c`): nobody else reads it.
         unsafe {
             let vector = (*r).per_dir_config;
-            // `new` has seen to the server's, where requests to it are mapped.
-            if vector == (*(*r).server).lookup_defaults {
-                return true;
-            }
             let before = ffi::ap_get_module_config(vector, self.module.as_ptr());
             if before.is_null() || self.servers.iter().any(|(_, bound)| *bound == before) {
                 return true;
+            }
+            // All requests have the server's own, which `new` has bound where its requests are mapped.
+            if vector == (*(*r).server).lookup_defaults {
+                return false;
             }
             let known = self.servers.iter().find(|(own, _)| *own == before).map(|(_, bound)| *bound);
             let Some(bound) = known.or_else(|| self.bound(before, request.first().pool())) else {

@@ -2,7 +2,7 @@
 //! map is taken up.
 
 use crate::lsm::{self, EnterError, Prepared, Target};
-use crate::policy::{Context, DomainSpec, Range, SpecError};
+use mapping::{Context, DomainSpec, Range, SpecError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 

@@ -10,7 +10,7 @@ use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
 use crate::lsm::{LiveState, Prepared, Target};
 use crate::maps::{self, Maps, PublishedFile, Sources};
-use crate::policy::{
+use mapping::{
     Asker, Chain, CompiledError, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped, Why,
 };
 use once_cell::sync::OnceCell;

@@ -7,9 +7,9 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::lsm::{self, Prepared, Target};
-use crate::policy::{self, Asker, Context, Decision, Peer, Quoted, Range, Why};
 use crate::record::{self, Decided};
 use crate::{explain, interop, nested, tag};
+use mapping::{self, Asker, Context, Decision, Peer, Quoted, Range, Why};
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -192,7 +192,7 @@ fn resolve_by(
 ) -> Decision<Target> {
     let Some(server) = &started.server else { return Decision::Keep };
     let unmapped = section.unmapped.unwrap_or_default();
-    let decision = policy::decide(section.rules, unmapped, |rule| {
+    let decision = mapping::decide(section.rules, unmapped, |rule| {
         let outcome = started.try_rule(rule, facts);
         tell(rule, &outcome);
         Ok(outcome?.map(|found| found.target))

@@ -6,7 +6,7 @@ use crate::httpd::directive::{
 };
 use crate::httpd::provider::ProviderError;
 use crate::maps::{Kind, Source};
-use crate::policy::{Chain, DomainSpec, Network, Peer, Rule, Unmapped};
+use mapping::{Chain, DomainSpec, Network, Peer, Rule, Unmapped};
 use std::ffi::CStr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;

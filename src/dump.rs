@@ -7,8 +7,8 @@
 use crate::config::{Rule, Section, Settings};
 use crate::httpd::directive::{Configuration as _, Keeper};
 use crate::httpd::scopes::{Reach, Scope as AnyScope, ServerScopes as AnyServer};
-use crate::policy::{Peer, Unmapped};
 use crate::strays::Stray;
+use mapping::{Peer, Unmapped};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use crate::config::{Facts, Found, Section, Started};
 use crate::lsm::{self, Target};
 use crate::maps::PublishedFile;
-use crate::policy::{Case, Context, Decision, Shown, Why};
+use mapping::{Case, Context, Decision, Shown, Why};
 use std::fmt::Write as _;
 
 /// What became of a rule, in words.

@@ -22,8 +22,8 @@ use crate::httpd::{
     has_module, is_defined, on_first_pass, only_checks_configuration, php, process, process_state, scopes,
 };
 use crate::lsm::Target;
-use crate::policy::{Decision, Why};
 use crate::{counters, decide, dump, interop, nested, record, start, strays, worker};
+use mapping::{Decision, Why};
 use std::ffi::CString;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};

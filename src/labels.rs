@@ -3,7 +3,7 @@
 
 use crate::aims::Aims;
 use crate::lsm;
-use crate::policy::{Context, Range};
+use mapping::{Context, Range};
 use std::collections::BTreeMap;
 
 /// Where requests make files: content, scratch files, and PHP's sessions and sockets.

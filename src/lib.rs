@@ -2,7 +2,8 @@
 //! for good, to the SELinux context mapped from who is asking.
 //!
 //! This file is the module record and the list of hooks. What happens in a hook is in `hooks`, what a
-//! directive does in `directives`; `worker` is the thread, `lsm` the kernel, `policy` the mapping.
+//! directive does in `directives`; `worker` is the thread, `lsm` the kernel, the crate `mapping` who gets which
+//! context.
 #![deny(unsafe_code)]
 
 mod aims;
@@ -30,9 +31,6 @@ mod start;
 mod strays;
 mod tag;
 mod worker;
-
-// A crate of its own: `selinux-map` and the benchmarks have it without httpd.
-use mod_selinux_policy as policy;
 
 /// What httpd calls the module for, and when.
 struct Hooks;

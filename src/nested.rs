@@ -16,8 +16,8 @@ use crate::httpd::request::Request;
 use crate::httpd::ssi;
 use crate::httpd::status::Status;
 use crate::httpd::table::Table;
-use crate::policy::Decision;
 use crate::record::{self, Decided};
+use mapping::Decision;
 use std::cell::Cell;
 use std::ffi::CStr;
 

@@ -6,7 +6,7 @@ use crate::httpd::request::Request;
 use crate::httpd::table::Table;
 use crate::lsm::Target;
 use crate::nested::Nested;
-use crate::policy::Decision;
+use mapping::Decision;
 use std::cell::{Cell, OnceCell};
 use std::ffi::CStr;
 

@@ -13,8 +13,8 @@ use crate::interop;
 use crate::labels;
 use crate::lsm::{self, LiveState, Mode, Prepared};
 use crate::maps::{Maps, Watcher};
-use crate::policy::{Context, Rule as Source};
 use crate::strays::{self, Stray};
+use mapping::{Context, Rule as Source};
 use std::ffi::CString;
 use std::io;
 

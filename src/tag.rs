@@ -6,7 +6,7 @@
 
 use crate::httpd::random;
 use crate::httpd::request::Request;
-use crate::policy;
+use mapping;
 use once_cell::sync::OnceCell;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,13 +17,13 @@ type Text = [u8; 14];
 
 /// A new one, as long as this request.
 pub fn make(request: Request<'_>) -> &CStr {
-    text(request.pool().put(policy::tag(next())))
+    text(request.pool().put(mapping::tag(next())))
 }
 
 /// The one noted with the client's request that this one is, or comes from; made and noted when it is first asked for.
 pub fn of(request: Request<'_>) -> &CStr {
     let pool = request.first().pool();
-    text(pool.one(KEY, || pool.put(policy::tag(next()))))
+    text(pool.one(KEY, || pool.put(mapping::tag(next()))))
 }
 
 /// The same; `None` where none has been noted.

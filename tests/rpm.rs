@@ -25,7 +25,9 @@ fn packages() -> &'static Path {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let release = Path::new(env!("CARGO_BIN_EXE_selinux-map")).parent().unwrap();
+        // This program is in target/release/deps.
+        let program = std::env::current_exe().unwrap();
+        let release = program.parent().unwrap().parent().unwrap();
         let built = release.parent().unwrap().display();
         let packages = folder.path().display();
         shell(

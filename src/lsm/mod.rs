@@ -13,7 +13,7 @@ pub use query::{
 };
 pub use state::LiveState;
 
-use crate::policy::Context;
+use mapping::Context;
 use once_cell::sync::OnceCell;
 use selinux::SecurityContext;
 use std::ffi::{CStr, CString, c_long};
@@ -245,7 +245,7 @@ fn bytes_mut(words: &mut [u64; RECORD_WORDS]) -> &mut [u8] {
 /// The context that the kernel has for the other end of a connection. Of a TCP connection it is what the
 /// labels of the client's packets say; where they have none, the error is `ENOPROTOOPT`.
 pub fn peer(socket: BorrowedFd<'_>) -> io::Result<Context> {
-    let mut label = [0; crate::policy::MAX_CONTEXT + 1];
+    let mut label = [0; mapping::MAX_CONTEXT + 1];
     let length = peer_label(socket, &mut label)?;
     let label = label.get(..length).and_then(parse);
     label.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is no SELinux context"))

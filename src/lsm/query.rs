@@ -2,7 +2,7 @@
 //! administrator's `httpd -t` cannot try, and for the rule that is missing where the kernel refused.
 
 use super::{EnterError, Prepared, parse};
-use crate::policy::{Context, Range};
+use mapping::{Context, Range};
 use selinux::{SecurityClass, SecurityContext};
 use std::ffi::CString;
 use std::io;

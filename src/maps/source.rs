@@ -2,7 +2,7 @@
 
 use super::file::{Opened, Stamp};
 use crate::aims::Written;
-use crate::policy::{CompiledMap, Groups, Map};
+use mapping::{CompiledMap, Groups, Map};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;

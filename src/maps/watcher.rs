@@ -8,7 +8,7 @@ use crate::aims::Aims;
 use crate::httpd::log::{self, Level};
 use crate::httpd::process::Service;
 use crate::httpd::shared::Writer;
-use crate::policy::Context;
+use mapping::Context;
 use std::ffi::CStr;
 use std::fs;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Stands in for `src/lsm` in the module that `make bench` measures on machines without SELinux (the package
 //! `mod_selinux_unconfined`): the threads are made and handed requests as ever, and *nothing is confined*. Every start says so.
 
-use crate::policy::{Context, Range};
+use mapping::{Context, Range};
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::io;

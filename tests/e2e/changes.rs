@@ -3,7 +3,7 @@
 use crate::support::pages::who_page;
 use crate::support::raw::Connection;
 use crate::support::{BUSY, Httpd, Mpm, Site, outcome, run, wait_for};
-use mod_selinux_policy::Map;
+use mapping::Map;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;

@@ -3,7 +3,7 @@
 
 use crate::support::document::boxes;
 use crate::support::{Httpd, Mpm, Site};
-use mod_selinux_policy::Map;
+use mapping::Map;
 use std::fs;
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::support::httpd::project;
 use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site};
-use mod_selinux_policy::Map;
+use mapping::Map;
 use std::fs;
 
 /// What a site has beside the sample: pages, users, and a proxy in front that tells clients' addresses.

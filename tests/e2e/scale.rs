@@ -2,7 +2,7 @@
 
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm, Site};
-use mod_selinux_policy::Map;
+use mapping::Map;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 

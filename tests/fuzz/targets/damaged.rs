@@ -6,8 +6,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mapping::{CompiledMap, Groups, Map};
 use mod_selinux_fuzz::{server, translate, use_files};
-use mod_selinux_policy::{CompiledMap, Groups, Map};
 
 fuzz_target!(|input: &[u8]| {
     let Some((count, rest)) = input.split_first() else { return };

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mapping::{Case, GroupFile, Groups, fold};
 use mod_selinux_fuzz::SOME;
-use mod_selinux_policy::{Case, GroupFile, Groups, fold};
 
 fuzz_target!(|text: &[u8]| {
     let groups = match Groups::parse(text) {

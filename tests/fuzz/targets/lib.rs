@@ -1,7 +1,7 @@
 //! What the targets share: who asks, for which server, and what may be asked of a file that is not what it
 //! should be.
 
-use mod_selinux_policy::{Asker, Case, CompiledMap, Context, GroupFile, Range, ResolvedMap, Who};
+use mapping::{Asker, Case, CompiledMap, Context, GroupFile, Range, ResolvedMap, Who};
 use std::net::IpAddr;
 use std::panic;
 use std::sync::Once;
@@ -86,7 +86,7 @@ fn use_resolved(file: &[u8]) {
     let _ = map.has_groups();
     ask_as_everybody(&mut |asker| {
         if let Ok(Some((_, context))) = map.find(asker) {
-            assert!(context.len() <= mod_selinux_policy::MAX_CONTEXT);
+            assert!(context.len() <= mapping::MAX_CONTEXT);
         }
     });
 }

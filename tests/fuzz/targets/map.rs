@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mapping::{Asker, Case, CompiledMap, DomainSpec, Fault, Line, Map, ResolvedMap, Who};
 use mod_selinux_fuzz::{SOME, ask_as, ask_as_everybody, server, translate};
-use mod_selinux_policy::{Asker, Case, CompiledMap, DomainSpec, Fault, Line, Map, ResolvedMap, Who};
 
 /// The manual's words: the first line that applies decides; of networks, only the longest applies.
 fn decides<'l>(lines: &'l [Line], case: Case, asker: &Asker<'_>) -> Option<&'l Line> {

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mapping::{Context, DomainSpec, MAX_CONTEXT, Network, Range, Who};
 use mod_selinux_fuzz::{server, translate};
-use mod_selinux_policy::{Context, DomainSpec, MAX_CONTEXT, Network, Range, Who};
 
 fuzz_target!(|text: &str| {
     if let Ok(range) = Range::parse(text) {

@@ -2,7 +2,7 @@
 //!
 //! Owns the advice. What the loaded policy says is asked of the caller: this must be right on any machine.
 
-use mod_selinux_policy::{Context, Range};
+use mapping::{Context, Range};
 use serde::Serialize;
 
 use super::audit::Refusal;

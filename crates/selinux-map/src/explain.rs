@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use mod_selinux_policy::{Asker, Case, Context, Line, Shown, Who, fold};
+use mapping::{Asker, Case, Context, Line, Shown, Who, fold};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
@@ -225,7 +225,7 @@ impl Answer for Explained {
 pub mod tests {
     use std::collections::HashSet;
 
-    use mod_selinux_policy::{CompiledMap, Map};
+    use mapping::{CompiledMap, Map};
     use proptest::prelude::*;
 
     use super::*;

@@ -2,7 +2,7 @@
 //! in, with one line and with a million. The first two are to stay below 200 and 50 ms.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use mod_selinux_policy::{Asker, CompiledMap, Context, Map, ResolvedMap};
+use mapping::{Asker, CompiledMap, Context, Map, ResolvedMap};
 use std::fmt::Write as _;
 use std::hint::black_box;
 

@@ -1,6 +1,6 @@
 //! Who is said to change context, and who does.
 
-use mod_selinux_policy::{Asker, CompiledMap, DomainSpec, Map};
+use mapping::{Asker, CompiledMap, DomainSpec, Map};
 use proptest::prelude::*;
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use mod_selinux_policy::Context;
+use mapping::Context;
 use selinux::{SecurityClass, SecurityContext};
 
 /// Whether it lets `source` do all of this to `target`; `None` where it does not tell: without SELinux, without root's

@@ -5,7 +5,7 @@
 //! the new user's content), and where nothing that a line's content may be labelled with is a subset of it
 //! (the new user would read theirs). Content without categories is everybody's, and cannot be kept apart.
 
-use mod_selinux_policy::Range;
+use mapping::Range;
 
 /// How many categories a policy has.
 pub const CATEGORIES: u16 = 1024;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
-use mod_selinux_policy::{Case, Who, fold};
+use mapping::{Case, Who, fold};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};

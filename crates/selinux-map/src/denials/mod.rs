@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
-use mod_selinux_policy::{Context, is_tag};
+use mapping::{Context, is_tag};
 use serde::Serialize;
 
 use self::audit::{Event, Events, Refusal, for_each_line};

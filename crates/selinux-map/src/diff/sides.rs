@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use mod_selinux_policy::{Case, DomainSpec, Line, Network, Who};
+use mapping::{Case, DomainSpec, Line, Network, Who};
 
 fn network(who: &Who) -> Option<&Network> {
     match who {

@@ -57,7 +57,8 @@ fn man_pages_document_exit_codes_and_every_field_of_the_json() {
 
 #[test]
 fn the_example_in_the_files_man_page_is_good() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/selinux-map.5")).unwrap();
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../man/selinux-map.5")).unwrap();
     let example = page.split(".nf\n").nth(1).unwrap().split(".fi\n").next().unwrap().replace("\\(dq", "\"");
     let folder = Folder::new().with("map", &example);
     let (code, value) = folder.json(&["check", "map"]);

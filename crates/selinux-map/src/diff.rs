@@ -9,7 +9,7 @@ mod sides;
 use std::fmt;
 use std::path::PathBuf;
 
-use mod_selinux_policy::{Case, Line, Who};
+use mapping::{Case, Line, Who};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};

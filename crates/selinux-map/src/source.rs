@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use mod_selinux_policy::{Case, CompiledError, CompiledMap, Line, Map, MapError};
+use mapping::{Case, CompiledError, CompiledMap, Line, Map, MapError};
 
 use rustix::process::geteuid;
 

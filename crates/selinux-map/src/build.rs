@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 
-use mod_selinux_policy::Map;
+use mapping::Map;
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use mod_selinux_policy::{Context, DomainSpec, Line, Range, Who};
+use mapping::{Context, DomainSpec, Line, Range, Who};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};

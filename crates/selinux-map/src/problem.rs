@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mod_selinux_policy::{Fault, MapError};
+use mapping::{Fault, MapError};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -138,7 +138,7 @@ impl fmt::Display for Problem {
 
 #[cfg(test)]
 mod tests {
-    use mod_selinux_policy::Map;
+    use mapping::Map;
 
     use super::*;
 

@@ -61,10 +61,10 @@ deb: build
 	@packaging/debian/build "$(CARGO_TARGET_DIR)" "$(CARGO_TARGET_DIR)/packages"
 
 packages:
-	@tests/vm/packages
+	@vm/packages
 
 demo: packages build
-	@tests/demo/run
+	@demo/run
 
 test: packages
 	@tests/run
@@ -75,10 +75,10 @@ fedora: packages build
 		MOD_SELINUX_FLAVOR=fedora MOD_SELINUX_LIMIT=14400 cargo test --release --locked --test e2e $(if $(ONLY),-- $(ONLY))
 
 fuzz: packages
-	@tests/fuzz/run $$((60 * $(MINUTES)))
+	@fuzz/run $$((60 * $(MINUTES)))
 
 valgrind: packages
-	@tests/valgrind/run
+	@checks/valgrind/run
 
 # For hours: the limit is a day.
 soak: packages build
@@ -88,13 +88,13 @@ kills: packages build
 	MOD_SELINUX_LIMIT=86400 MOD_SELINUX_COUNT=$(COUNT) cargo test --release --locked --test e2e kills:: -- --nocapture
 
 screenshot: packages build
-	@tests/browser/run docs/status.png
+	@checks/browser/run docs/status.png
 
 bench: packages
-	@tests/bench/run
+	@bench/run
 
 vm: packages
-	@tests/vm/boot && tests/vm/ssh; tests/vm/stop
+	@vm/boot && vm/ssh; vm/stop
 
 clean:
 	cargo clean

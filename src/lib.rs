@@ -21,7 +21,7 @@ mod htaccess;
 mod httpd;
 mod interop;
 mod labels;
-#[cfg_attr(feature = "unconfined", path = "../tests/bench/lsm.rs")]
+#[cfg_attr(feature = "unconfined", path = "../bench/selinux.rs")]
 mod lsm;
 mod maps;
 mod nested;

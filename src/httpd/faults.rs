@@ -58,7 +58,7 @@ pub fn strike(name: &str) {
     }
 }
 
-/// What memory checkers must find (`tests/valgrind`): reads what is free, writes what other threads write, and forgets
+/// What memory checkers must find (`checks/valgrind`): reads what is free, writes what other threads write, and forgets
 /// what it has.
 fn misbehave() {
     static SHARED: AtomicU32 = AtomicU32::new(0);

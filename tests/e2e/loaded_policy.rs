@@ -1,6 +1,6 @@
 //! The policy as the kernel has it: what no confined domain may do, and what the shipped ones can.
 //!
-//! `tests/policy/check.py` works each property out, over every rule and every state of the booleans;
+//! `checks/policy/check.py` works each property out, over every rule and every state of the booleans;
 //! here each is a test of its own.
 
 use crate::support::httpd::{install, turn};
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 fn script(name: &str) -> String {
     let project = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
-    format!("{project}/tests/policy/{name}")
+    format!("{project}/checks/policy/{name}")
 }
 
 /// What check.py says of each property: nothing, or what it found wrong.

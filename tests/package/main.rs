@@ -1,5 +1,5 @@
 //! Debian's package, from its installation to its purge, on a system that enforces SELinux: the distribution's own
-//! apache2 under systemd, as it is and hardened. It runs as the end-to-end tests do (`tests/vm/runner`).
+//! apache2 under systemd, as it is and hardened. It runs as the end-to-end tests do (`vm/runner`).
 
 #[allow(dead_code, unused_imports)]
 #[path = "../e2e/support/mod.rs"]

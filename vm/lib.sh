@@ -4,7 +4,7 @@
 set -euo pipefail
 
 vm_scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-repo=$(cd "$vm_scripts/../.." && pwd)
+repo=$(dirname "$vm_scripts")
 cache=${MOD_SELINUX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mod_selinux}
 # One folder per virtual machine: whoever wants another one of their own names another folder.
 vm=$(realpath -m "${MOD_SELINUX_VM:-$cache/vm-default}")

@@ -1,35 +1,21 @@
 //! mod_selinux: serves each request of Apache httpd on a thread of its own that the kernel has confined,
 //! for good, to the SELinux context mapped from who is asking.
 //!
-//! This file is the module record and the list of hooks. What happens in a hook is in `hooks`, what a
-//! directive does in `directives`; `worker` is the thread, `lsm` the kernel, the crate `mapping` who gets which
-//! context.
+//! This file is the module record and the list of hooks. What happens in a hook is in `request::hooks`, what a
+//! directive does in `config::directives`; `worker` is the thread, `selinux` the kernel, the crate `mapping` who gets
+//! which context.
 #![deny(unsafe_code)]
 
-mod aims;
-mod attested;
 mod config;
-mod counters;
-mod decide;
-mod directives;
-mod dump;
-mod environment;
-mod explain;
 mod ffi;
-mod hooks;
-mod htaccess;
 mod httpd;
 mod interop;
-mod labels;
-#[cfg_attr(feature = "unconfined", path = "../bench/selinux.rs")]
-mod lsm;
 mod maps;
-mod nested;
-mod page;
-mod record;
-mod start;
-mod strays;
-mod tag;
+mod request;
+#[cfg_attr(feature = "unconfined", path = "../bench/selinux.rs")]
+mod selinux;
+mod startup;
+mod status;
 mod worker;
 
 /// What httpd calls the module for, and when.
@@ -37,9 +23,9 @@ struct Hooks;
 
 impl httpd::module::Hooks for Hooks {
     fn register() {
-        use hooks::{CheckConfig, ChildEnd, ChildInit, Dump, FirstFixups, Handler, LastFixups};
-        use hooks::{Logged, PlaceKnown, PostConfig, PreConfig};
         use httpd::hook::{self, Neighbour, Order};
+        use request::hooks::{CheckConfig, ChildEnd, ChildInit, Dump, FirstFixups, Handler, LastFixups};
+        use request::hooks::{Logged, PlaceKnown, PostConfig, PreConfig};
 
         hook::pre_config::<PreConfig>(Order::MIDDLE);
         hook::check_config::<CheckConfig>(Order::MIDDLE);
@@ -48,9 +34,9 @@ impl httpd::module::Hooks for Hooks {
         // After mod_proxy, which makes its pools of connections.
         hook::child_init::<ChildInit>(Order::REALLY_LAST);
         hook::child_end::<ChildEnd>(Order::MIDDLE);
-        httpd::status_page::status_page::<page::Section>(Order::MIDDLE);
+        httpd::status_page::status_page::<status::page::Section>(Order::MIDDLE);
         httpd::lua::pages::<interop::Restricted>(Order::MIDDLE);
-        httpd::htaccess::register::<htaccess::Htaccess>(Order::REALLY_FIRST);
+        httpd::htaccess::register::<request::htaccess::Htaccess>(Order::REALLY_FIRST);
         hook::post_perdir_config::<PlaceKnown>(Order::REALLY_FIRST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
         hook::fixups::<FirstFixups>(Order::REALLY_FIRST);
@@ -67,5 +53,8 @@ impl httpd::module::Hooks for Hooks {
 #[allow(unsafe_code, reason = "an exported name is one that others could have too")]
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "httpd's convention")]
-pub static selinux_module: httpd::module::Module =
-    httpd::module::Module::new::<config::Section, Hooks, 14>(c"mod_selinux.c", &directives::TABLE);
+pub static selinux_module: httpd::module::Module = httpd::module::Module::new::<
+    config::settings::Section,
+    Hooks,
+    14,
+>(c"mod_selinux.c", &config::directives::TABLE);

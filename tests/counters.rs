@@ -1,10 +1,10 @@
-//! `src/counters` itself, as far as it knows nothing of httpd: exact whoever counts at once, and near enough in what
+//! `src/status` itself, as far as it knows nothing of httpd: exact whoever counts at once, and near enough in what
 //! it says of times.
 #![allow(dead_code)] // What the module uses, and this does not.
 
-#[path = "../src/counters/board.rs"]
+#[path = "../src/status/board.rs"]
 mod board;
-#[path = "../src/counters/latency.rs"]
+#[path = "../src/status/latency.rs"]
 mod latency;
 
 use board::{Board, Kind, REASONS, WORDS, WORKERS};

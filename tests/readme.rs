@@ -33,7 +33,7 @@ fn every_message_code_is_explained() {
 #[test]
 fn every_directive_is_in_the_table_and_in_the_reference() {
     let (source, table, reference) =
-        (project("src/directives.rs"), project("README.md"), project("docs/directives.md"));
+        (project("src/config/directives.rs"), project("README.md"), project("docs/directives.md"));
     let names: Vec<_> =
         source.split("c\"SELinux").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert_eq!(names.len(), 13, "{names:?}");

@@ -7,7 +7,7 @@ use crate::httpd::directive::Configuration;
 use crate::httpd::hook::Server;
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
-use crate::httpd::scopes;
+use crate::httpd::sections;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::ptr::{NonNull, null, null_mut};
@@ -89,7 +89,7 @@ impl Binding {
                     }
                     let bound = module.bound(before, configuration).ok_or(module.wanted[0].1.module)?;
                     module.servers.push((before, bound));
-                    if is_mapped(scopes::section_of(&*server)) {
+                    if is_mapped(sections::section_of(&*server)) {
                         ffi::ap_set_module_config(vector, module.module.as_ptr(), bound);
                     }
                 }

@@ -5,8 +5,8 @@
 //! says.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
-use crate::httpd::tree;
+use crate::httpd::config_tree;
+use crate::httpd::panic::guard;
 use std::ffi::{CStr, c_void};
 use std::sync::{Mutex, PoisonError};
 
@@ -29,8 +29,8 @@ static REAL: Mutex<Option<Open>> = Mutex::new(None);
 /// To be called once the configuration is read.
 pub fn keeps_none() -> bool {
     let is_off = |value: &Vec<u8>| value.eq_ignore_ascii_case(b"off") || value == b"0";
-    tree::of_main_server("DBDPersist").as_ref().is_some_and(is_off)
-        && tree::arguments_of("DBDPersist").iter().all(is_off)
+    config_tree::of_main_server("DBDPersist").as_ref().is_some_and(is_off)
+        && config_tree::arguments_of("DBDPersist").iter().all(is_off)
 }
 
 /// From now on, until the configuration is read again, who asks for a connection is judged. To be called when

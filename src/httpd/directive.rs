@@ -1,7 +1,7 @@
 //! Directives and the per-directory configuration they fill.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
+use crate::httpd::panic::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::provider::{Provider, ProviderError};
 use std::ffi::{CStr, c_char, c_int, c_void};

@@ -5,7 +5,7 @@
 //! a filter put in between carries each call to the thread that the parent's filters belong to.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
+use crate::httpd::panic::guard;
 use crate::httpd::request::Request;
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;

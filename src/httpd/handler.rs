@@ -2,7 +2,7 @@
 //! to the request what the next one goes by (`r->handler`).
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
+use crate::httpd::panic::guard;
 use crate::httpd::phase::{Function, links};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;

@@ -4,7 +4,7 @@
 //! once, for all of them.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
+use crate::httpd::panic::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;

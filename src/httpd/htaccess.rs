@@ -2,8 +2,8 @@
 //! `http_config.h` and `expr_lookup` of `ap_expr.h`.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
 use crate::httpd::hook::Order;
+use crate::httpd::panic::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
 use std::cell::{Cell, RefCell};

@@ -2,8 +2,8 @@
 //! optional hook `lua_request`, which runs before a page has its request.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
 use crate::httpd::hook::Order;
+use crate::httpd::panic::guard;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;

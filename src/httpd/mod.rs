@@ -1,15 +1,14 @@
 //! Safe wrappers of the parts of httpd's and APR's API that the module uses.
 //!
 //! This is where C pointers become borrowed Rust values and back. Nothing in here decides anything:
-//! who is mapped to what is `policy`'s business, and when to ask is `hooks`'.
+//! who is mapped to what is `mapping`'s business, and when to ask is `request`'s.
 #![allow(unsafe_code)]
 
 pub mod bound;
-pub mod boundary;
 pub mod cache;
+pub mod config_tree;
 pub mod dbd;
 pub mod directive;
-pub mod ending;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod filter;
@@ -18,20 +17,21 @@ pub mod hook;
 pub mod htaccess;
 pub mod input;
 pub mod log;
-
 pub mod lua;
 pub mod module;
+pub mod panic;
 pub mod phase;
 pub mod php;
 pub mod place;
 pub mod pool;
+pub mod prefork_signals;
 pub mod process;
 pub mod process_state;
 pub mod provider;
 pub mod proxy;
 pub mod request;
-pub mod scopes;
-pub mod shared;
+pub mod sections;
+pub mod shm;
 pub mod signals;
 pub mod ssi;
 pub mod stack;
@@ -39,7 +39,6 @@ pub mod status;
 pub mod status_page;
 pub mod table;
 pub mod thread;
-pub mod tree;
 
 use crate::ffi;
 use std::sync::OnceLock;

@@ -1,8 +1,8 @@
 //! The module record, which is all that httpd sees of a module.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
 use crate::httpd::directive::{Configuration, Table, create, merge};
+use crate::httpd::panic::guard;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,7 +4,7 @@
 //! mod_info lists the functions of each phase by module: the names stay as they are (`hook_struct_t` there, as here).
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
+use crate::httpd::panic::guard;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use std::ffi::{CStr, c_char, c_int, c_void};

@@ -1,12 +1,12 @@
 //! A process beside httpd's children, made by the parent and kept alive by it, as mod_cgid's daemon is.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
 use crate::httpd::hook::Server;
 use crate::httpd::is_stopping;
 use crate::httpd::log::{self, Level};
+use crate::httpd::panic::guard;
 use crate::httpd::pool::Pool;
-use crate::httpd::shared;
+use crate::httpd::shm;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::io;
 use std::path::PathBuf;
@@ -157,7 +157,7 @@ pub fn lasting(main: Server<'_>, name: &str, words: usize) -> io::Result<&'stati
         // SAFETY: what the lines below put there, of this module as it was loaded before.
         return Ok(unsafe { std::slice::from_raw_parts(found.cast(), words) });
     }
-    let kept = shared::lasting(words)?;
+    let kept = shm::lasting(words)?;
     // SAFETY: as above; APR copies the name, which goes with the module.
     unsafe { ffi::apr_pool_userdata_set(kept.as_ptr().cast(), name.as_ptr(), None, pool) };
     Ok(kept)

@@ -2,8 +2,8 @@
 //! tells mod_include who runs them.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
 use crate::httpd::filter::FAILED;
+use crate::httpd::panic::guard;
 use crate::httpd::request::Request;
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::{Mutex, PoisonError};

@@ -2,8 +2,8 @@
 //! calls it.
 
 use crate::ffi;
-use crate::httpd::boundary::guard;
 use crate::httpd::hook::Order;
+use crate::httpd::panic::guard;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use std::ffi::c_int;

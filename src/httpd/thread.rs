@@ -3,7 +3,7 @@
 //! Not `std::thread`: a handler may end its thread (`pthread_exit`), which unwinds the stack by force,
 //! and `std` aborts the process when that reaches its own frames.
 
-use super::boundary::guard;
+use super::panic::guard;
 use super::signals::{Quiet, swap_mask};
 use super::stack::Stack;
 use std::any::Any;

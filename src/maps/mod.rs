@@ -16,8 +16,8 @@ pub use watcher::Watcher;
 
 use crate::httpd::log::{self, Level};
 use crate::httpd::process;
-use crate::httpd::shared::{Board, Mapped};
-use crate::lsm;
+use crate::httpd::shm::{Board, Mapped};
+use crate::selinux;
 use arc_swap::ArcSwapOption;
 use mapping::{Context, GroupFile, ResolvedMap};
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -171,9 +171,9 @@ fn report_at(files: usize, number: usize) -> usize {
 fn published_form(content: &Content, server: &Context) -> Result<Vec<u8>, String> {
     match content {
         Content::Groups(groups) => Ok(groups.compile()),
-        Content::Map(map) => {
-            map.resolved(server, |name| lsm::translate_range(server, name)).map_err(|error| error.to_string())
-        }
+        Content::Map(map) => map
+            .resolved(server, |name| selinux::translate_range(server, name))
+            .map_err(|error| error.to_string()),
     }
 }
 
@@ -201,7 +201,7 @@ impl Folder {
             io::ErrorKind::AlreadyExists => Ok(()),
             _ => Err(at(error)),
         })?;
-        if lsm::type_of(&all).as_deref() != Some(TYPE) {
+        if selinux::type_of(&all).as_deref() != Some(TYPE) {
             return Err(at(io::Error::other(format!(
                 "it has not the type {TYPE}, and applications might write there: is the policy module installed, and is the run directory (DefaultRuntimeDir) httpd_var_run_t?"
             ))));

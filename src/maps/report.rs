@@ -1,6 +1,6 @@
 //! What is known of a file that rules read, for the status page: on the board, whose one writer is the watcher.
 
-use crate::httpd::shared::{Board, Writer};
+use crate::httpd::shm::{Board, Writer};
 use std::sync::atomic::{Ordering, fence};
 use std::time::{SystemTime, UNIX_EPOCH};
 

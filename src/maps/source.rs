@@ -1,7 +1,7 @@
 //! The files that rules read: maps and group files, each read once for all rules that name it.
 
 use super::file::{Opened, Stamp};
-use crate::aims::Written;
+use crate::selinux::contexts::Written;
 use mapping::{CompiledMap, Groups, Map};
 use std::fmt;
 use std::path::PathBuf;

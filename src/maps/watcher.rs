@@ -4,10 +4,10 @@
 
 use super::file::{Opened, Stamp};
 use super::{ANY, Content, Kind, Maps, NO_GROUP_FILE, Report, Source, Sources, published_form, report_at};
-use crate::aims::Aims;
 use crate::httpd::log::{self, Level};
 use crate::httpd::process::Service;
-use crate::httpd::shared::Writer;
+use crate::httpd::shm::Writer;
+use crate::selinux::contexts::Aims;
 use mapping::Context;
 use std::ffi::CStr;
 use std::fs;

@@ -3,18 +3,17 @@
 //! requests that the handler starts and that are mapped to something else.
 //!
 //! A worker never changes context a second time, and never makes another thread for a request: what it
-//! makes would inherit its context. It ends with its request (`spare`), or stays for others of the same
+//! makes would inherit its context. It ends with its request (`one_time`), or stays for others of the same
 //! context (`resident`).
 
-mod crossing;
-mod link;
-mod ready;
+mod filter_bridge;
+mod handoff;
+mod idle;
+mod one_time;
 mod resident;
-mod spare;
 
-pub use spare::make as make_spare;
+pub use one_time::make as make_spare;
 
-use crate::counters::{self, Kind};
 #[cfg(feature = "faults")]
 use crate::httpd::faults::sync;
 use crate::httpd::filter::{self, Call};
@@ -24,12 +23,13 @@ use crate::httpd::request::{AdoptedThread, ConnectionThread, Request, Ticket};
 use crate::httpd::signals::Quiet;
 use crate::httpd::status::Status;
 use crate::httpd::thread::{Task, name_this, with_task};
-use crate::httpd::{boundary, php};
-use crate::lsm::{self, EnterError, Target};
-use crossing::{Crossing, no_part};
-use link::{Answer, Link, News, Order, Question};
-use ready::Ready;
-use spare::Busy;
+use crate::httpd::{panic, php};
+use crate::selinux::{self, EnterError, Target};
+use crate::status::counters::{self, Kind};
+use filter_bridge::{Crossing, no_part};
+use handoff::{Answer, Link, News, Order, Question};
+use idle::Ready;
+use one_time::Busy;
 #[cfg(not(feature = "faults"))]
 use std::sync;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -112,7 +112,7 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
     let thread_before = request.connection_thread();
     let status = request.lend(|ticket| -> std::io::Result<Status> {
         let quiet = Quiet::new();
-        let ready = resident::take(request, target, &quiet).transpose()?.or_else(spare::take);
+        let ready = resident::take(request, target, &quiet).transpose()?.or_else(one_time::take);
         let worker = ready.as_ref().map_or_else(|| Worker::new(None), |ready| Arc::clone(&ready.worker));
         let job = Arc::new(Job {
             worker: Arc::clone(&worker),
@@ -130,7 +130,7 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
         let ready = match ready {
             Some(ready) => ready,
             // It finds its order, and need not wait for it. Where it cannot be, the order is given up.
-            None => Ready::start(worker, spare::take_ended(), &quiet).inspect_err(|_| job.worker.end())?,
+            None => Ready::start(worker, one_time::take_ended(), &quiet).inspect_err(|_| job.worker.end())?,
         };
         // One that waits for an answer gets it in there.
         let news = loop {
@@ -142,7 +142,7 @@ fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) ->
         job.is_over.store(true, Ordering::Release);
         match ready.tenure {
             Some(tenure) => resident::put_back(ready, tenure, &news),
-            None => spare::put_back(ready.thread),
+            None => one_time::put_back(ready.thread),
         }
         Ok(Status(job.status.load(Ordering::Acquire)))
     });
@@ -186,17 +186,15 @@ impl Job {
     }
 
     fn serve(self: &Arc<Job>, ticket: Ticket, quiet: &Quiet) -> Status {
-        boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
-            quiet.lifted(|| serve_nested(ticket.redeem(), self))
-        })
+        panic::guard(Status::INTERNAL_SERVER_ERROR, || quiet.lifted(|| serve_nested(ticket.redeem(), self)))
     }
 
     /// Supervisor: runs a phase of a request that the worker started.
     fn run_phase(&self, request: Request<'_>, call: PhaseCall, quiet: &Quiet) -> Status {
         // What hooks keep with the thread (mod_lua), the worker must not share.
         request.on_thread(self.home, || {
-            boundary::guard(Status::INTERNAL_SERVER_ERROR, || {
-                quiet.lifted(|| crate::hooks::run_phase(request, call, true))
+            panic::guard(Status::INTERNAL_SERVER_ERROR, || {
+                quiet.lifted(|| crate::request::hooks::run_phase(request, call, true))
             })
         })
     }
@@ -206,7 +204,7 @@ impl Job {
             None => self.ticket.redeem().on_thread(self.home, || call.run()),
             Some(origin) => origin.call(call),
         };
-        boundary::guard(filter::FAILED, || quiet.lifted(carry))
+        panic::guard(filter::FAILED, || quiet.lifted(carry))
     }
 
     /// Supervisor: has the waiting worker call a filter of its request.
@@ -242,7 +240,7 @@ impl Job {
 
 /// Supervisor: serves a request that `origin`'s handler started, by the request's own decision.
 fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
-    crate::hooks::serve(
+    crate::request::hooks::serve(
         request,
         |target| enter_for(request, target, Some(Arc::clone(origin))),
         || {
@@ -287,7 +285,7 @@ impl Worker {
     fn enter(&self, target: &Target) -> Result<(), EnterError> {
         match self.place.get() {
             None => {
-                lsm::enter(target)?;
+                selinux::enter(target)?;
                 let _ = self.place.set(Arc::clone(target));
                 Ok(())
             }
@@ -353,9 +351,9 @@ impl Job {
 
     /// Confines the thread; `false` where that failed, and nothing may run.
     fn begin(self: &Arc<Job>) -> bool {
-        boundary::guard(false, || {
+        panic::guard(false, || {
             let request = self.ticket.redeem();
-            name_this(crate::decide::tag(request));
+            name_this(crate::request::decide::tag(request));
             if let Err(error) = self.worker.enter(&self.target) {
                 let why = format!("SEL0101: refused: {} cannot be entered: {error}", self.target);
                 log::request(request, Level::Error, &why);

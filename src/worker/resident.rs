@@ -3,15 +3,15 @@
 //! another context. None ever changes context.
 
 use super::Worker;
-use super::link::News;
-use super::ready::Ready;
-use crate::config::{Section, Stay};
-use crate::counters::{self, Kind};
+use super::handoff::News;
+use super::idle::Ready;
+use crate::config::settings::{Section, Stay};
 use crate::httpd::request::Request;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
 use crate::httpd::threads_per_child;
-use crate::lsm::{self, LiveState, Target};
+use crate::selinux::{self, LiveState, Target};
+use crate::status::counters::{self, Kind};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -91,7 +91,7 @@ pub fn take(request: Request<'_>, target: &Target, quiet: &Quiet) -> Option<io::
     }
     // Before the question: a policy that comes after it is noticed.
     let policy = state.policy_loads();
-    if lsm::may_leave(target) {
+    if selinux::may_leave(target) {
         return None;
     }
     Some(make(stay, Tenure { state, policy, left: stay.requests }, quiet))

@@ -1,14 +1,14 @@
-//! `src/worker/link.rs` itself, under a model checker: loom runs each scenario in every order in which its threads
+//! `src/worker/handoff.rs` itself, under a model checker: loom runs each scenario in every order in which its threads
 //! can come by the lock, the condition variable and the requests, and fails where two threads have a request at
 //! once without an order between them, or where all wait.
 //!
 //! The rest of the module is played: a request is a cell, a nested request's filters end in a call of the parent's,
 //! as in `worker`.
 
-#[path = "../../src/worker/link.rs"]
-mod link;
+#[path = "../../src/worker/handoff.rs"]
+mod handoff;
 
-// What link.rs finds beside itself, and at the crate's root, in the module.
+// What handoff.rs finds beside itself, and at the crate's root, in the module.
 use loom::sync;
 mod httpd {
     pub mod filter {
@@ -26,11 +26,11 @@ mod httpd {
     }
 }
 
+use handoff::{Answer, Link, News, Order, Question};
 use httpd::filter::Call;
 use httpd::phase::PhaseCall;
 use httpd::request::Ticket;
 use httpd::status::Status;
-use link::{Answer, Link, News, Order, Question};
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::sync::Arc;

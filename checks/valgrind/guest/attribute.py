@@ -12,7 +12,7 @@ OTHERS = ("/vgpreload", "/libc.so", "/libc-", "/ld-linux", "/libpthread", "/libg
 KNOWN = [
     ("Leak_DefinitelyLost", "arc_swap::debt::list::Node",
      "one for each thread at a time, used again, in a list whose head goes when httpd unloads the module"),
-    ("Dubious", "link.rs",
+    ("Dubious", "handoff.rs",
      "who waits is woken when the lock is free, and looks once more under it; tests/model checks the hand-over"),
     ("Race", "std::sync::once_lock::OnceLock", "std's locks are futexes, which helgrind does not know"),
     ("Race", "arc_swap::debt::list", "works without locks, by atomic instructions, which helgrind takes for plain ones"),

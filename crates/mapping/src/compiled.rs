@@ -4,14 +4,14 @@
 //! `selinux-map build` makes it for any server, and with the contexts that they lead to on one server.
 //! It must not read or map files into memory.
 
-use super::container::{self, Kind};
 use super::context::Context;
+use super::file_format::{self, Kind};
 use super::lookup::{self, Kinds, Value};
 use super::map::Line;
 use super::name::Case;
 use super::range::{Highest, Range};
+use super::selector::Asker;
 use super::spec::{DomainSpec, SpecError};
-use super::who::Asker;
 use super::{MAX_CONTEXT, quoted};
 use fst::raw::{Builder, Fst};
 use fst::{IntoStreamer as _, Streamer as _};
@@ -91,7 +91,7 @@ pub(super) fn compile<'l>(
     let tried: Vec<u8> = trials(specs.into_values()).flat_map(|value| value.to_u64().to_le_bytes()).collect();
     let (bases, ranges) = (bases.section(), ranges.section());
     let kind = if case == Case::Ignored { Kind::MapIgnoringCase } else { Kind::Map };
-    Ok(container::write(kind, [&head, &tried, &bases, &ranges, &fst]))
+    Ok(file_format::write(kind, [&head, &tried, &bases, &ranges, &fst]))
 }
 
 /// Of each base, the lines to try: all whose range is no raw one, and an even sample of the others,
@@ -135,7 +135,7 @@ impl Numbers {
     }
 
     fn section(&self) -> Vec<u8> {
-        container::texts(self.texts.iter().map(String::as_str))
+        file_format::texts(self.texts.iter().map(String::as_str))
     }
 }
 
@@ -161,7 +161,7 @@ impl<D: AsRef<[u8]>> AsRef<[u8]> for Part<D> {
 /// What both kinds of compiled maps have.
 struct Tables<D> {
     data: D,
-    sections: [ops::Range<usize>; container::SECTIONS],
+    sections: [ops::Range<usize>; file_format::SECTIONS],
     kinds: Kinds,
     case: Case,
     fst: Fst<Part<D>>,
@@ -171,8 +171,8 @@ impl<D: AsRef<[u8]> + Clone> Tables<D> {
     /// The kind is the first of the two where the case of names counts, the second where it is ignored. (A flag
     /// would mean nothing to a version that does not know it.)
     fn open([counts, ignored]: [Kind; 2], data: D) -> Result<Self, CompiledError> {
-        let (case, sections) = match container::read(counts, data.as_ref()) {
-            Err(CompiledError::Foreign) => (Case::Ignored, container::read(ignored, data.as_ref())?),
+        let (case, sections) = match file_format::read(counts, data.as_ref()) {
+            Err(CompiledError::Foreign) => (Case::Ignored, file_format::read(ignored, data.as_ref())?),
             sections => (Case::Counts, sections?),
         };
         let head = &data.as_ref()[sections[HEAD].clone()];
@@ -197,8 +197,8 @@ impl<D: AsRef<[u8]> + Clone> Tables<D> {
     }
 
     fn texts(&self, value: Value) -> Result<(&str, &str), CompiledError> {
-        let base = container::text(self.section(BASES), value.base);
-        let range = container::text(self.section(RANGES), value.range);
+        let base = file_format::text(self.section(BASES), value.base);
+        let range = file_format::text(self.section(RANGES), value.range);
         base.zip(range).ok_or(CompiledError::Damaged)
     }
 }
@@ -223,9 +223,9 @@ impl<D: AsRef<[u8]> + Clone> CompiledMap<D> {
     /// [`CompiledError`] where it is something else, or not whole.
     pub fn open(data: D) -> Result<Self, CompiledError> {
         let tables = Tables::open([Kind::Map, Kind::MapIgnoringCase], data)?;
-        container::verify(tables.data.as_ref())?;
+        file_format::verify(tables.data.as_ref())?;
         // The checksum tells of accidents, not of a file that somebody made up.
-        if [BASES, RANGES].into_iter().all(|list| container::is_list(tables.section(list))) {
+        if [BASES, RANGES].into_iter().all(|list| file_format::is_list(tables.section(list))) {
             Ok(Self(tables))
         } else {
             Err(CompiledError::Damaged)
@@ -301,7 +301,7 @@ impl<D: AsRef<[u8]> + Clone> CompiledMap<D> {
         let without_range = server.clone().with_range(None).to_string();
         let texts = |section| {
             let section = self.0.section(section);
-            (0..container::count(section)).filter_map(move |index| container::text(section, index))
+            (0..file_format::count(section)).filter_map(move |index| file_format::text(section, index))
         };
         let bases: Vec<_> = texts(BASES)
             .map(|base| match base {
@@ -320,14 +320,14 @@ impl<D: AsRef<[u8]> + Clone> CompiledMap<D> {
             },
         });
         let ranges: Vec<_> = ranges.collect::<Result<_, _>>()?;
-        let bases = container::texts(bases.iter().map(String::as_str));
-        let ranges = container::texts(ranges.iter().map(String::as_str));
+        let bases = file_format::texts(bases.iter().map(String::as_str));
+        let ranges = file_format::texts(ranges.iter().map(String::as_str));
         let sections = [self.0.section(HEAD), &[], &bases, &ranges, self.0.section(FST)];
         let kind = match self.0.case {
             Case::Counts => Kind::Resolved,
             Case::Ignored => Kind::ResolvedIgnoringCase,
         };
-        Ok(container::write(kind, sections))
+        Ok(file_format::write(kind, sections))
     }
 }
 
@@ -358,7 +358,7 @@ impl<D: AsRef<[u8]> + Clone> ResolvedMap<D> {
     /// User, role and type of all contexts that it leads to, with colons between them: each once.
     pub fn bases(&self) -> impl Iterator<Item = &str> {
         let bases = self.0.section(BASES);
-        (0..container::count(bases)).filter_map(move |index| container::text(bases, index))
+        (0..file_format::count(bases)).filter_map(move |index| file_format::text(bases, index))
     }
 
     /// The line that decides for `asker`, and the context it leads to.

@@ -3,11 +3,11 @@
 //! Owns the order of things when rules are tried, and that an error is never 'no match'. It must
 //! not look anything up itself: the caller tries each rule.
 
-use super::chain::Chain;
 use super::compiled::CompiledError;
 use super::context::Context;
 use super::quoted;
 use super::range::Range;
+use super::rule_list::Chain;
 use super::spec::SpecError;
 
 /// A rule of the configuration: where a request's domain comes from. `T` is what a domain has
@@ -147,7 +147,7 @@ impl<C> Decision<C> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::chain::tests::Arena;
+    use super::super::rule_list::tests::Arena;
     use super::*;
 
     type Outcome = Result<Option<u8>, Why>;

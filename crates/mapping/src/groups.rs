@@ -5,7 +5,7 @@
 
 use super::SHOWN;
 use super::compiled::{CompiledError, Part};
-use super::container::{self, Kind};
+use super::file_format::{self, Kind};
 use super::name::{Case, fold, write_escaped};
 use fst::raw::{Builder, Fst};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,8 +123,8 @@ impl Groups {
             let _ = builder.insert(key, place);
         }
         let fst = builder.into_inner().unwrap_or_default();
-        let names = container::texts(names.into_iter());
-        container::write(Kind::Groups, [&[], &[], &names, &lists, &fst])
+        let names = file_format::texts(names.into_iter());
+        file_format::write(Kind::Groups, [&[], &[], &names, &lists, &fst])
     }
 }
 
@@ -221,7 +221,7 @@ impl<D: AsRef<[u8]> + Clone> GroupFile<D> {
     /// # Errors
     /// [`CompiledError`] where it is something else.
     pub fn open(data: D) -> Result<Self, CompiledError> {
-        let [_, _, names, lists, fst] = container::read(Kind::Groups, data.as_ref())?;
+        let [_, _, names, lists, fst] = file_format::read(Kind::Groups, data.as_ref())?;
         let fst = Fst::new(Part::new(data.clone(), fst)).map_err(|_| CompiledError::Damaged)?;
         Ok(Self { data, names, lists, fst })
     }
@@ -246,7 +246,7 @@ impl<D: AsRef<[u8]> + Clone> GroupFile<D> {
         let mut numbers = list.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes) as usize);
         let count = numbers.next().ok_or(CompiledError::Damaged)?;
         let groups: Vec<_> =
-            numbers.take(count).map_while(|number| container::bytes(names, number)).collect();
+            numbers.take(count).map_while(|number| file_format::bytes(names, number)).collect();
         if groups.len() == count { Ok(groups) } else { Err(CompiledError::Damaged) }
     }
 }

@@ -6,24 +6,23 @@
 
 #![forbid(unsafe_code)]
 
-mod chain;
 mod compiled;
-mod container;
 mod context;
 mod decision;
+mod file_format;
 mod groups;
 mod lookup;
 mod map;
+#[cfg(test)]
+mod model_tests;
 mod name;
 mod network;
 mod range;
+mod rule_list;
+mod selector;
 mod spec;
 mod tag;
-mod who;
-#[cfg(test)]
-mod whole;
 
-pub use chain::{Chain, Iter};
 pub use compiled::{CompileError, CompiledError, CompiledMap, Found, ResolvedMap};
 pub use context::{Context, ContextError};
 pub use decision::{Decision, Peer, Rule, Unmapped, Why, decide};
@@ -32,9 +31,10 @@ pub use map::{Fault, Line, Map, MapError};
 pub use name::{Case, Quoted, Shown, fold};
 pub use network::{Network, NetworkError};
 pub use range::{Range, RangeError};
+pub use rule_list::{Chain, Iter};
+pub use selector::{Asker, Who, WhoError};
 pub use spec::{DomainSpec, SpecError};
 pub use tag::{is_tag, tag};
-pub use who::{Asker, Who, WhoError};
 
 /// The longest context, in bytes, that the kernel takes: `lsm_set_self_attr` allows a page for its
 /// 32-byte header, the text and the NUL after it; `attr/current` a little more.

@@ -5,7 +5,7 @@
 
 use super::name::Case;
 use super::network::Network;
-use super::who::{Asker, Who};
+use super::selector::{Asker, Who};
 use fst::raw::Fst;
 use std::net::IpAddr;
 

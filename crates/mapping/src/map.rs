@@ -7,8 +7,8 @@ use super::compiled;
 use super::lookup::{Value, key};
 use super::name::Case;
 use super::quoted;
+use super::selector::{Who, WhoError};
 use super::spec::{DomainSpec, SpecError};
-use super::who::{Who, WhoError};
 
 /// The longest line, in bytes. httpd's own limit for a line of configuration.
 const MAX_LINE: usize = 8192;

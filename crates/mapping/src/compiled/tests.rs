@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::super::map::Map;
 use super::super::map::tests::rules;
 use super::super::network::tests::address;
-use super::super::who::Who;
-use super::super::who::tests::other_bytes;
+use super::super::selector::Who;
+use super::super::selector::tests::other_bytes;
 use super::*;
 
 /// Users that rules are for, users that none is for, and names that mean something in a file.
@@ -167,7 +167,7 @@ fn a_list_that_claims_more_texts_than_it_has_is_damage_whatever_the_checksum() {
     let file = Map::parse(b"foo a_t:s0:c1\nbar b_t\n").unwrap().compile().unwrap();
     for list in [BASES, RANGES] {
         let mut file = file.clone();
-        let at = container::read(Kind::Map, &file).unwrap()[list].start;
+        let at = file_format::read(Kind::Map, &file).unwrap()[list].start;
         file[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
         let sum = crc32fast::hash(&file[12..]).to_le_bytes();
         file[8..12].copy_from_slice(&sum);

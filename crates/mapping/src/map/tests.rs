@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::selector::tests::who_text;
 use super::super::spec::tests::spec_text;
-use super::super::who::tests::who_text;
 use super::*;
 
 fn parse(text: &str) -> Result<Map, Vec<MapError>> {

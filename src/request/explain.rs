@@ -1,8 +1,8 @@
 //! `SELinuxExplain`: the answer that tells how a request is decided, instead of serving it.
 
-use crate::config::{Facts, Found, Section, Started};
-use crate::lsm::{self, Target};
+use crate::config::settings::{Facts, Found, Section, Started};
 use crate::maps::PublishedFile;
+use crate::selinux::{self, Target};
 use mapping::{Case, Context, Decision, Shown, Why};
 use std::fmt::Write as _;
 
@@ -62,11 +62,11 @@ pub fn text(
             line("result", &format!("served in {target}"));
             line(
                 "kernel",
-                &match lsm::probe(target) {
+                &match selinux::probe(target) {
                     Ok(()) => "lets a thread of httpd enter it".to_owned(),
                     Err(error) => match (&started.server, Context::parse(&target.to_string())) {
                         (Some(server), Ok(context)) => {
-                            format!("{error}; {}", lsm::missing_rule(server, &context, &error))
+                            format!("{error}; {}", selinux::missing_rule(server, &context, &error))
                         }
                         _ => error.to_string(),
                     },

@@ -4,6 +4,7 @@
 //! a process that may not read `/etc/selinux/config`, and caches a thread's context: neither will do.
 #![allow(unsafe_code)]
 
+pub mod contexts;
 mod query;
 mod state;
 

@@ -3,15 +3,12 @@
 //!
 //! Nothing is decided by it: code that has taken httpd's process over can write it, on a worker or not.
 
-mod board;
-mod latency;
+pub use super::board::{Kind, REASONS, Totals};
+pub use super::latency::percentile;
 
-pub use board::{Kind, REASONS, Totals};
-pub use latency::percentile;
-
+use super::board::{self, Board};
 use crate::httpd::hook::Server;
 use crate::httpd::process;
-use board::Board;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::CStr;

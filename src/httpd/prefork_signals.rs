@@ -4,8 +4,8 @@
 //! way. With one thread, libc takes no locks; with several, `malloc` and `fork` hold some that these calls want as well:
 //! the child, or the script that it was about to start, would hang, the latter with the server's port.
 
-use super::boundary::guard;
 use super::is_threaded;
+use super::panic::guard;
 use super::signals::{change_mask, swap_mask};
 use std::cell::Cell;
 use std::ffi::{c_int, c_uint};

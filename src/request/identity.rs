@@ -4,7 +4,7 @@
 use crate::httpd::input::{Method, RequestInput};
 use crate::httpd::request::Request;
 use crate::httpd::table::Table;
-use crate::record;
+use crate::request::record;
 use std::ffi::CStr;
 
 /// What a request was before anybody could write to it.

@@ -1,13 +1,13 @@
 //! A worker that has a thread and no request: what spares are, and resident workers that wait.
 
 use super::Worker;
-use super::link::Order;
+use super::handoff::Order;
 use super::resident::Tenure;
-use crate::counters::Counted;
 use crate::httpd::signals::Quiet;
 use crate::httpd::stack::Stack;
 use crate::httpd::thread::Thread;
 use crate::httpd::thread_stack_size;
+use crate::status::counters::Counted;
 use std::io;
 use std::sync::Arc;
 

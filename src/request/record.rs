@@ -1,11 +1,11 @@
 //! What the module keeps with a request, from its making to its end.
 
-use crate::attested::Attested;
 use crate::httpd::place::Place;
 use crate::httpd::request::Request;
 use crate::httpd::table::Table;
-use crate::lsm::Target;
-use crate::nested::Nested;
+use crate::request::identity::Attested;
+use crate::request::nested::Nested;
+use crate::selinux::Target;
 use mapping::Decision;
 use std::cell::{Cell, OnceCell};
 use std::ffi::CStr;

@@ -4,10 +4,10 @@
 //! Which sections go together is httpd's doing (`server/request.c`), and told here of those of which it can
 //! be told without a request; what becomes of their rules is what `Section` makes of them.
 
-use crate::config::{Rule, Section, Settings};
+use crate::config::settings::{Rule, Section, Settings};
+use crate::config::strays::Stray;
 use crate::httpd::directive::{Configuration as _, Keeper};
-use crate::httpd::scopes::{Reach, Scope as AnyScope, ServerScopes as AnyServer};
-use crate::strays::Stray;
+use crate::httpd::sections::{Reach, Scope as AnyScope, ServerScopes as AnyServer};
 use mapping::{Peer, Unmapped};
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -1,15 +1,15 @@
 //! The configuration in memory: rules as directives made them, sections merged, and, once the server
 //! has started, the context each rule leads to, ready to enter.
 
-use crate::aims::{Written, resolve};
-use crate::attested::Attested;
 use crate::httpd::bound::Binding;
 use crate::httpd::directive::{Configuration, Keeper};
 use crate::httpd::pool::Pool;
 use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;
-use crate::lsm::{LiveState, Prepared, Target};
 use crate::maps::{self, Maps, PublishedFile, Sources};
+use crate::request::identity::Attested;
+use crate::selinux::contexts::{Written, resolve};
+use crate::selinux::{LiveState, Prepared, Target};
 use mapping::{
     Asker, Chain, CompiledError, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped, Why,
 };

@@ -4,12 +4,12 @@
 //! A spare saves its request the time that making a thread takes, and costs the processor a wait and a wake-up more. Where
 //! requests are being served, the next one's thread is made with it.
 
-use super::ready::Ready;
+use super::idle::Ready;
 use super::{Worker, is_worker};
-use crate::counters::{self, Kind};
 use crate::httpd::is_threaded;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
+use crate::status::counters::{self, Kind};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -2,13 +2,14 @@
 //! mod_perl's hooks), before and after the part of a request that is confined. And what its expressions may not do: httpd
 //! evaluates them as itself.
 
-use crate::config::{Section, Settings, Started};
+use crate::config::settings::{Section, Settings, Started};
 use crate::httpd::htaccess::{HtaccessHook, Operation};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::maps::PublishedFile;
-use crate::{counters, lsm};
+use crate::selinux;
+use crate::status::counters;
 use mapping::{Context, Quoted};
 use std::ffi::CStr;
 use std::fs::File;
@@ -108,7 +109,7 @@ pub fn judge(request: Request<'_>, file: BorrowedFd<'_>) -> Status {
         PublishedFile::Groups(_) => None,
     });
     let pages = started.pages.iter().map(String::as_str).chain(of_maps.flatten());
-    match lsm::may_change(pages.chain(bound), file) {
+    match selinux::may_change(pages.chain(bound), file) {
         Some(false) => Status::OK,
         Some(true) | None => Status::FORBIDDEN,
     }

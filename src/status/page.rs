@@ -1,10 +1,10 @@
 //! The module's part of mod_status' page: what is known without a look at anything that a confined thread may not open.
 
-use crate::config::{self, Settings};
-use crate::counters::{self, REASONS, Totals};
+use crate::config::settings::{self, Settings};
 use crate::httpd::request::Request;
 use crate::httpd::status_page::{Form, StatusPageHook};
-use crate::lsm::{self, Mode};
+use crate::selinux::{self, Mode};
+use crate::status::counters::{self, REASONS, Totals};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
@@ -16,7 +16,7 @@ pub struct Section;
 
 impl StatusPageHook for Section {
     fn text(request: Request<'_>, form: Form) -> String {
-        let settings = request.configuration::<config::Section>().settings;
+        let settings = request.configuration::<settings::Section>().settings;
         let now = Now { settings, counted: counters::now() };
         match form {
             Form::Html => now.html(),
@@ -35,7 +35,7 @@ impl Now {
     /// Whether the kernel enforces, in one word, or why that is not known.
     fn mode(&self) -> Result<&'static str, String> {
         let live = self.settings.and_then(|settings| settings.live_state.get());
-        match live.map_or_else(lsm::mode, |live| Ok(live.mode())) {
+        match live.map_or_else(selinux::mode, |live| Ok(live.mode())) {
             Ok(Mode::Enforcing) => Ok("enforcing"),
             Ok(Mode::Permissive) => Ok("permissive"),
             Ok(Mode::Off) => Ok("off"),

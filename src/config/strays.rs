@@ -1,8 +1,8 @@
 //! Rules in sections by which no request is decided, as far as can be told: httpd comes to them too late (`<Files>` in `<If>`,
 //! `<Files>` or `<Proxy>`), or they are another module's (`<AuthzProviderAlias>`), which has them for itself.
 
-use crate::config::{Section, Settings};
-use crate::httpd::scopes::ServerScopes;
+use crate::config::settings::{Section, Settings};
+use crate::httpd::sections::ServerScopes;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 

@@ -1,14 +1,15 @@
 //! Deciding: gathers what a request brings, has its place's rules tried, and keeps what they say.
 
-use crate::attested::Attested;
-use crate::config::{Facts, Found, Rule, Section, Settings, Started};
+use super::{audit_tag, explain, nested};
+use crate::config::settings::{Facts, Found, Rule, Section, Settings, Started};
 use crate::httpd::cache;
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
-use crate::lsm::{self, Prepared, Target};
-use crate::record::{self, Decided};
-use crate::{explain, interop, nested, tag};
+use crate::interop;
+use crate::request::identity::Attested;
+use crate::request::record::{self, Decided};
+use crate::selinux::{self, Prepared, Target};
 use mapping::{self, Asker, Context, Decision, Peer, Quoted, Range, Why};
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -35,13 +36,13 @@ pub fn attest(request: Request<'_>) {
 
 /// The tag of the client's request that this one is, or comes from; made when it is first asked for.
 pub fn tag(request: Request<'_>) -> &CStr {
-    known_tag(request).unwrap_or_else(|| tag::of(request))
+    known_tag(request).unwrap_or_else(|| audit_tag::of(request))
 }
 
 /// The same; `None` where none has been made.
 fn known_tag(request: Request<'_>) -> Option<&CStr> {
     let decided = record::of(request.first()).and_then(|record| record.decided.get());
-    decided.map(|decided| decided.tag).or_else(|| tag::known(request))
+    decided.map(|decided| decided.tag).or_else(|| audit_tag::known(request))
 }
 
 /// Notes a request's place when it is first known.
@@ -95,7 +96,7 @@ pub fn decide(request: Request<'_>) -> Status {
         };
         let tag = match request.parent() {
             // Those that come of it find it here.
-            None => known_tag(request).unwrap_or_else(|| tag::make(request)),
+            None => known_tag(request).unwrap_or_else(|| audit_tag::make(request)),
             Some(_) => tag(request),
         };
         Decided { place: request.place(), decision, context, rule, tag, is_servers_own }
@@ -239,7 +240,7 @@ pub fn explanation(request: Request<'_>) -> Option<String> {
 /// The range of the client's connection, as the kernel took it from the client's packets.
 fn peer_range(request: Request<'_>) -> Result<Range, String> {
     let socket = request.client_socket().ok_or("the connection has no socket")?;
-    let peer = lsm::peer(socket).map_err(|error| match error.raw_os_error() {
+    let peer = selinux::peer(socket).map_err(|error| match error.raw_os_error() {
         Some(libc::ENOPROTOOPT) => "the client's connection has no label".to_owned(),
         _ => format!("the label of the client's connection cannot be read: {error}"),
     })?;

@@ -4,9 +4,7 @@
 //! One row for each module. A row is looked at twice: before a worker is made, to refuse in time; and when the module's
 //! own handler comes to its turn, since what it goes by (`r->handler`) may have been written by the one before.
 
-use crate::config::{Interpreters, Settings};
-use crate::counters;
-use crate::decide;
+use crate::config::settings::{Interpreters, Settings};
 use crate::httpd::bound::Wanted;
 use crate::httpd::filter;
 use crate::httpd::handler::{HandlerJudge, Verdict};
@@ -15,7 +13,10 @@ use crate::httpd::lua::LuaPageHook;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::httpd::{code_of, has_module};
-use crate::{record, worker};
+use crate::request::decide;
+use crate::request::record;
+use crate::status::counters;
+use crate::worker;
 use std::ffi::CStr;
 use std::ops::Range;
 use std::sync::OnceLock;

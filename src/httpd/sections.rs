@@ -2,10 +2,10 @@
 //! in which a request's walks through them merge those that match (`server/request.c`).
 
 use crate::ffi;
+use crate::httpd::config_tree;
 use crate::httpd::directive::Configuration;
 use crate::httpd::hook::Server;
 use crate::httpd::proxy::{self, BackEnd, ProxySection};
-use crate::httpd::tree;
 use std::ffi::c_char;
 
 /// A server's own configuration, or a section of it.
@@ -231,11 +231,11 @@ fn title_of_condition(core: &ffi::core_dir_config) -> String {
     let Some(condition) = (unsafe { core.condition.as_ref() }) else { return "<Else>".to_owned() };
     let (file, line) = (text(condition.filename), condition.line_number);
     // Core keeps what it has compiled the condition to, and where it was written.
-    let written = tree::section_at(&file, line);
+    let written = config_tree::section_at(&file, line);
     format!("{} ({file}:{line})", written.unwrap_or_else(|| "<If>".to_owned()))
 }
 
 fn text(text: *const c_char) -> String {
     // SAFETY: what core keeps as text are C strings that live as long as the configuration.
-    unsafe { tree::text(text) }
+    unsafe { config_tree::text(text) }
 }

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::chain::tests::Arena;
 use super::network::tests::address;
+use super::rule_list::tests::Arena;
 use super::*;
 
 const SERVER: &str = "system_u:system_r:httpd_t:s0-s0:c0.c9";

@@ -1,19 +1,20 @@
 //! The server's start: moves httpd into its own context, works out every context that rules lead to,
 //! and enters each on a throw-away thread, so that what cannot work is found before a request comes.
 
-use crate::aims::{Aims, Faults, resolve};
-use crate::config::{Interpreters, Section, Settings, Started};
+mod labels;
+
+use crate::config::settings::{Interpreters, Section, Settings, Started};
+use crate::config::strays::{self, Stray};
 use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::httpd::proxy::BackEnd;
-use crate::httpd::scopes::{self, ServerScopes};
-use crate::httpd::{has_module, on_first_pass, only_checks_configuration, process, tree};
+use crate::httpd::sections::{self, ServerScopes};
+use crate::httpd::{config_tree, has_module, on_first_pass, only_checks_configuration, process};
 use crate::interop;
-use crate::labels;
-use crate::lsm::{self, LiveState, Mode, Prepared};
 use crate::maps::{Maps, Watcher};
-use crate::strays::{self, Stray};
+use crate::selinux::contexts::{Aims, Faults, resolve};
+use crate::selinux::{self, LiveState, Mode, Prepared};
 use mapping::{Context, Rule as Source};
 use std::ffi::CString;
 use std::io;
@@ -71,7 +72,7 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     if !on_first_pass() {
         warn(&aims, &server);
         warn_of_modules(settings, main, &python);
-        for Stray { location, directive } in strays::of(settings, &scopes::of_servers(main)) {
+        for Stray { location, directive } in strays::of(settings, &sections::of_servers(main)) {
             let text = format!(
                 "SEL0018: {location}: {directive} is in a section by which no request is decided, as far as mod_selinux can tell: write it in the section around, or in one that is for the same requests"
             );
@@ -121,9 +122,9 @@ pub fn publish(settings: &'static Settings, configuration: Pool<'_>) -> Result<(
 /// httpd's context as it is; `None` where SELinux is off and need not be on.
 fn state(settings: &Settings) -> Result<Option<Context>, Faults> {
     let required = settings.required.get().copied().unwrap_or(true);
-    let known = lsm::mode().and_then(|mode| match mode {
+    let known = selinux::mode().and_then(|mode| match mode {
         Mode::Off => Ok(None),
-        Mode::Enforcing | Mode::Permissive => Ok(Some((mode, lsm::current()?))),
+        Mode::Enforcing | Mode::Permissive => Ok(Some((mode, selinux::current()?))),
     });
     let fault = match known {
         Ok(Some((mode, context))) => {
@@ -152,18 +153,21 @@ fn state(settings: &Settings) -> Result<Option<Context>, Faults> {
 /// The context that the server will run in, entered if this process is to be the server; and whether
 /// this process is there.
 fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool), Faults> {
-    let from =
-        if only_checks_configuration() { lsm::httpd_context().unwrap_or(here.clone()) } else { here.clone() };
+    let from = if only_checks_configuration() {
+        selinux::httpd_context().unwrap_or(here.clone())
+    } else {
+        here.clone()
+    };
     let is_there = from == here;
     let Some((location, spec)) = settings.server_domain.get() else { return Ok((from, is_there)) };
     let server = resolve(spec, &from)
         .map_err(|error| vec![format!("SEL0021: {location}: SELinuxServerDomain {spec}: {error}")])?;
     if server != from {
         let objection = if is_there {
-            let refused = lsm::enter(&Prepared::new(server.to_string())).err();
-            refused.map(|error| format!("{error}; {}", lsm::missing_rule(&here, &server, &error)))
+            let refused = selinux::enter(&Prepared::new(server.to_string())).err();
+            refused.map(|error| format!("{error}; {}", selinux::missing_rule(&here, &server, &error)))
         } else {
-            lsm::objection(&from, &server)
+            selinux::objection(&from, &server)
         };
         if let Some(why) = objection {
             return Err(vec![format!(
@@ -239,7 +243,7 @@ fn warn_of_modules(settings: &Settings, main: Server<'_>, python: &[CString]) {
         log::server(Level::Warning, &text);
     }
     if has_module(c"mod_security2.c") {
-        let folders = tree::arguments_of("SecTmpDir");
+        let folders = config_tree::arguments_of("SecTmpDir");
         let folders = folders.iter().map(|folder| String::from_utf8_lossy(folder));
         let folders = folders.map(|folder| folder.trim_matches('"').trim_end_matches('/').to_owned());
         for folder in folders.filter(|folder| folder != "/tmp") {
@@ -261,7 +265,7 @@ pub fn mapped_back_ends(settings: &Settings, main: Server<'_>) -> Vec<BackEnd> {
     if !has_module(c"mod_proxy.c") {
         return Vec::new();
     }
-    let servers = scopes::of_servers(main);
+    let servers = sections::of_servers(main);
     let has_strays = !strays::of(settings, &servers).is_empty();
     let is_mapped = |server: &ServerScopes<'_, Section>| {
         has_strays || server.all().any(|scope| scope.own.is_some_and(Section::confines))
@@ -275,14 +279,14 @@ fn python_handlers() -> Vec<CString> {
     if !has_module(c"mod_wsgi.c") {
         return Vec::new();
     }
-    let restricted = tree::arguments_of("WSGIRestrictEmbedded");
+    let restricted = config_tree::arguments_of("WSGIRestrictEmbedded");
     let is_on = |argument: &Vec<u8>| unquoted(argument).eq_ignore_ascii_case(b"On");
     // A dispatch script says which processes a request is for, and is run in httpd itself all the same.
-    let dispatches = !tree::arguments_of("WSGIDispatchScript").is_empty();
+    let dispatches = !config_tree::arguments_of("WSGIDispatchScript").is_empty();
     if !dispatches && !restricted.is_empty() && restricted.iter().all(is_on) {
         return Vec::new();
     }
-    let own = tree::arguments_of("WSGIHandlerScript").into_iter();
+    let own = config_tree::arguments_of("WSGIHandlerScript").into_iter();
     let own = own.filter_map(|arguments| {
         let first = arguments.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
         Some(unquoted(first).to_vec())
@@ -305,7 +309,7 @@ fn unquoted(argument: &[u8]) -> &[u8] {
 /// its listening socket (`selinux_socket_accept`).
 pub fn label_sockets(settings: &Settings) {
     // Off or unknown: `start`, which comes later, says so.
-    let (Ok(Mode::Enforcing | Mode::Permissive), Ok(here)) = (lsm::mode(), lsm::current()) else {
+    let (Ok(Mode::Enforcing | Mode::Permissive), Ok(here)) = (selinux::mode(), selinux::current()) else {
         return;
     };
     let Some(range) = here.range() else { return };
@@ -313,7 +317,7 @@ pub fn label_sockets(settings: &Settings) {
     if lowest == *range {
         return;
     }
-    if let Err(error) = lsm::label_sockets(Some(&here.clone().with_range(Some(lowest.clone())))) {
+    if let Err(error) = selinux::label_sockets(Some(&here.clone().with_range(Some(lowest.clone())))) {
         let fault = format!(
             "SEL0025: httpd runs at {range}, and its sockets cannot be made at {lowest}: {error}; grant `(allow {0} self (process (setsockcreate)))`, or let httpd run at {lowest}",
             here.type_()
@@ -326,7 +330,7 @@ pub fn label_sockets(settings: &Settings) {
 /// Ends what `label_sockets` began.
 pub fn unlabel_sockets() {
     // Where there is no SELinux, or none was begun, there is nothing to end.
-    if matches!(lsm::mode(), Ok(Mode::Enforcing | Mode::Permissive)) {
-        let _ = lsm::label_sockets(None);
+    if matches!(selinux::mode(), Ok(Mode::Enforcing | Mode::Permissive)) {
+        let _ = selinux::label_sockets(None);
     }
 }

@@ -5,9 +5,7 @@
 //! decided where it is served, it gets back what the page has written, if that is the page's own context; else it takes along
 //! variables with safe names only.
 
-use crate::attested::Attested;
-use crate::config::Section;
-use crate::environment::is_safe;
+use crate::config::settings::Section;
 use crate::httpd::input::{Chosen, Method, RequestInput};
 use crate::httpd::phase::Phase;
 use crate::httpd::place::Place;
@@ -16,7 +14,9 @@ use crate::httpd::request::Request;
 use crate::httpd::ssi;
 use crate::httpd::status::Status;
 use crate::httpd::table::Table;
-use crate::record::{self, Decided};
+use crate::request::environment::is_safe;
+use crate::request::identity::Attested;
+use crate::request::record::{self, Decided};
 use mapping::Decision;
 use std::cell::Cell;
 use std::ffi::CStr;

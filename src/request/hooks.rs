@@ -1,11 +1,11 @@
 //! One type per hook: gather facts, have them decided, act.
 
-use crate::aims::Faults;
-use crate::config::{Section, Settings};
+use super::{decide, nested, record};
+use crate::config::settings::{Section, Settings};
+use crate::config::{dump, strays};
 use crate::httpd::bound::Binding;
 use crate::httpd::dbd::{self, OpenHook};
 use crate::httpd::directive::Keeper;
-use crate::httpd::ending;
 use crate::httpd::filter;
 use crate::httpd::handler;
 use crate::httpd::hook::{
@@ -14,15 +14,18 @@ use crate::httpd::hook::{
 use crate::httpd::log::{self, Level};
 use crate::httpd::phase::{self, Phase, PhaseCall, PhaseRunner};
 use crate::httpd::pool::Pool;
+use crate::httpd::prefork_signals;
 use crate::httpd::proxy::BackEnd;
 use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
 use crate::httpd::{
-    has_module, is_defined, on_first_pass, only_checks_configuration, php, process, process_state, scopes,
+    has_module, is_defined, on_first_pass, only_checks_configuration, php, process, process_state, sections,
 };
-use crate::lsm::Target;
-use crate::{counters, decide, dump, interop, nested, record, start, strays, worker};
+use crate::selinux::Target;
+use crate::selinux::contexts::Faults;
+use crate::status::counters;
+use crate::{interop, startup, worker};
 use mapping::{Decision, Why};
 use std::ffi::CString;
 use std::io::Write as _;
@@ -36,7 +39,7 @@ impl StartHook for CheckConfig {
         if !only_checks_configuration() {
             return Status::OK;
         }
-        report(start::start(settings(configuration), server))
+        report(startup::start(settings(configuration), server))
     }
 }
 
@@ -46,7 +49,7 @@ pub struct Dump;
 impl TestConfigHook for Dump {
     fn run(configuration: Pool<'_>, server: Server<'_>) {
         if is_defined(c"DUMP_SELINUX") {
-            let servers = scopes::of_servers(server);
+            let servers = sections::of_servers(server);
             let strays = strays::of(settings(configuration), &servers);
             let text = dump::text(&servers, &strays, Keeper::of(configuration));
             // Whoever reads it may have seen enough.
@@ -60,7 +63,7 @@ pub struct PreConfig;
 
 impl PreConfigHook for PreConfig {
     fn run(configuration: Pool<'_>) -> Status {
-        start::label_sockets(settings(configuration));
+        startup::label_sockets(settings(configuration));
         if has_module(c"mod_cgid.c") {
             ssi::judge_exec::<DaemonExec>();
         }
@@ -101,13 +104,13 @@ pub struct PostConfig;
 
 impl StartHook for PostConfig {
     fn run(configuration: Pool<'_>, server: Server<'_>) -> Status {
-        start::unlabel_sockets();
+        startup::unlabel_sockets();
         let settings = settings(configuration);
         // Every request finds the settings, also where no rules stand.
-        if !scopes::for_each_server(server, |section: &mut Section| section.settings = Some(settings)) {
+        if !sections::for_each_server(server, |section: &mut Section| section.settings = Some(settings)) {
             return report(Err(vec!["SEL0001: a server's configuration could not be made".to_owned()]));
         }
-        let started = start::start(settings, server);
+        let started = startup::start(settings, server);
         // The first pass's result is thrown away, under `httpd -t` the only one.
         let serves = !on_first_pass() && !only_checks_configuration();
         report(
@@ -128,7 +131,7 @@ fn serve_from_now(
     let binding = Binding::new(server, configuration, interop::BOUND, Section::confines);
     let binding = binding.map_err(|module| vec![format!("{UNBOUND} ({})", module.to_string_lossy())])?;
     let _ = settings.binding.set(binding);
-    start::publish(settings, configuration)
+    startup::publish(settings, configuration)
 }
 
 const UNBOUND: &str =
@@ -152,7 +155,7 @@ static CHILD_HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 impl ChildHook for ChildInit {
     fn run(main: Server<'_>) {
         counters::child_begins();
-        let section: &Section = scopes::server_section(main);
+        let section: &Section = sections::server_section(main);
         if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
             maps.become_reader();
             maps.refresh();
@@ -162,8 +165,8 @@ impl ChildHook for ChildInit {
         {
             // The kernel would let a worker use what the server context has opened, and the back end would take it
             // for that.
-            start::mapped_back_ends(settings, main).iter_mut().for_each(BackEnd::keep_no_connections);
-            ending::in_time();
+            startup::mapped_back_ends(settings, main).iter_mut().for_each(BackEnd::keep_no_connections);
+            prefork_signals::in_time();
             if let Err(error) = process::forbid_core_files() {
                 let text = format!(
                     "SEL0001: core files cannot be forbidden, so that nothing is confined here: {error}"

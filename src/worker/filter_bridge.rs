@@ -1,6 +1,6 @@
 //! Where a nested request's filters end and its parent's begin: what passes there is called on the parent's own thread.
 
-use super::link::{Answer, Question};
+use super::handoff::{Answer, Question};
 use super::{Job, current};
 use crate::httpd::filter::{self, Call, Carrier};
 use crate::httpd::log::{self, Level};

@@ -1,6 +1,6 @@
 //! The directives: each a row of the table, and a setter.
 
-use crate::config::{self, Granted, Interpreters, MapFile, Section, Settings, Slot, Stay};
+use crate::config::settings::{self, Granted, Interpreters, MapFile, Section, Settings, Slot, Stay};
 use crate::httpd::directive::{
     Directive, Place, Row, Setter, Table, Words, WordsSetter, one_argument, words,
 };
@@ -405,7 +405,7 @@ fn flag(argument: &str) -> Result<bool, String> {
 fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Rule<Slot, MapFile, Granted>) {
     let keeper = directive.keeper();
     let settings = Settings::of(keeper);
-    let rule = Arc::new(config::Rule::new(directive.location(), source));
+    let rule = Arc::new(settings::Rule::new(directive.location(), source));
     settings.add(Arc::clone(&rule));
     let rule = keeper.put(Chain::rule(keeper.keep(rule)));
     section.settings = Some(settings);

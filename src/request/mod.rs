@@ -1,0 +1,11 @@
+//! The way of a request: who asks, which rules apply, what is decided, and what each hook does about it.
+
+pub mod audit_tag;
+pub mod decide;
+mod environment;
+mod explain;
+pub mod hooks;
+pub mod htaccess;
+pub mod identity;
+pub mod nested;
+pub mod record;

@@ -1,4 +1,4 @@
-//! Faults that tests plant (`tests/e2e/panics.rs`, `memory.rs`): a panic where a callback is entered, an allocation that fails.
+//! Faults that tests plant (`tests/e2e/lifecycle/panics.rs`, `memory.rs`): a panic where a callback is entered, an allocation that fails.
 //!
 //! In no build for use: only the package `tests/faults` has it. Which fault is on says a file that the test writes and
 //! httpd has mapped from the module's loading on: a worker could not open it.

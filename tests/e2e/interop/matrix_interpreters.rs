@@ -1,6 +1,6 @@
 //! Interpreters inside httpd, and content filters.
 
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm, Site};
 use std::thread;

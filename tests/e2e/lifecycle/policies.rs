@@ -1,9 +1,9 @@
 //! Policies that lack something: found when the server starts, or when the policy changes under it.
 
+use crate::documents::{domains, recipes};
 use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::selinux::{OtherPolicy, policy_with};
 use crate::support::{Httpd, Mpm, Site, run};
-use crate::{domains, recipes};
 use std::sync::OnceLock;
 
 /// Domains each of which lacks one rule, and two constraints that cannot be seen from a list of rules.

@@ -1,7 +1,7 @@
 //! A back end that reads its peer's context from the socket.
 
 use super::{Recipe, Service};
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::{Mpm, run, wait_for};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Requests that must not be served: what the client gets, what the log says, and that nothing ran.
 
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA, leave_marks};
 use crate::support::{Httpd, Mpm, Reply, Site, run, wait_for};
 use std::fs;

@@ -1,5 +1,15 @@
 //! Who gets which context, and what the kernel refuses it.
 
+mod changes;
+mod config_language;
+mod directives;
+mod dump;
+mod explain;
+mod names;
+mod providers;
+mod sections;
+mod tags;
+
 use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA};
 use crate::support::{Httpd, Mpm, Site};
 

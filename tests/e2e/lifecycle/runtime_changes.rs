@@ -1,7 +1,7 @@
 //! What happens to a server while it is at work: the kernel's mode and policy change, processes are killed, httpd is
 //! restarted. Who is answered is answered in their own context, before, meanwhile and after.
 
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::pages::who_page;
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};

@@ -6,7 +6,7 @@ mod mix;
 mod streams;
 
 use crate::support::audit::Unlogged;
-use crate::support::held::{Held, children};
+use crate::support::process_usage::{Held, children};
 use crate::support::{Httpd, Mpm, wait_for};
 use client::Client;
 use mix::{Step, Verdict};

@@ -1,6 +1,6 @@
 //! New domains, as `selinux-map domain` writes them.
 
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::document::boxes;
 use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, library, run};

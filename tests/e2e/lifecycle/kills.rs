@@ -2,11 +2,11 @@
 //! and never an answer from another context. `make kills` sends 500 of each kind on each MPM, and where there was a crash,
 //! the same without the module.
 
-use crate::soak::client::Client;
+use super::soak::client::Client;
 use crate::support::audit::{Mark, Unlogged};
-use crate::support::held::{Held, children};
 use crate::support::httpd::WITHOUT_MODULE;
 use crate::support::pages::who;
+use crate::support::process_usage::{Held, children};
 use crate::support::{BUSY, Httpd, Mpm, Site, outcome, wait_for};
 use std::fs;
 use std::sync::Mutex;

@@ -1,6 +1,6 @@
 //! `selinux-map denials`: what it says of a request is what the kernel did.
 
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::audit::Mark;
 use crate::support::distribution::log_folder;
 use crate::support::{Httpd, Mpm, Site, library, outcome, wait_for};

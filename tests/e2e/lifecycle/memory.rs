@@ -1,7 +1,7 @@
 //! No memory: whoever cannot have any ends the process that it is in, as httpd's own pools do (`ap_abort_on_oom`);
 //! nobody is served outside of their context, and another child serves.
 
-use crate::support::planted::Planted;
+use crate::support::fault_injection::Planted;
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm, Site, run, wait_for};
 use std::fs;

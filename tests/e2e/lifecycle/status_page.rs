@@ -1,10 +1,10 @@
 //! mod_status' page: what it says of the module is what was done, whatever becomes of children and of httpd's
 //! configuration meanwhile.
 
+use crate::lifecycle::runtime_changes::Enforcing;
 use crate::support::distribution::unix_user;
 use crate::support::raw::{Connection, request};
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
-use crate::upheaval::Enforcing;
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};

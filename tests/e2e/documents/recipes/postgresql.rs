@@ -1,7 +1,7 @@
 //! PostgreSQL with sepgsql: what each web user may have, by the context at the other end of the socket.
 
 use super::Recipe;
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::certificate::Certificate;
 use crate::support::database::Database;
 use crate::support::distribution::unix_user;

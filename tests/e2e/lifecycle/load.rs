@@ -1,6 +1,6 @@
 //! Many requests: nobody ever gets another's context, and nothing grows with their number.
 
-use crate::support::held::{Held, children};
+use crate::support::process_usage::{Held, children};
 use crate::support::raw::{Connection, request};
 use crate::support::{Httpd, Mpm, Site, run, wait_for};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

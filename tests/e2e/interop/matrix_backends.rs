@@ -1,7 +1,7 @@
 //! What a confined request is sent on to: the connection is the worker's, so the kernel says to whom it may go, and
 //! tells the back end who is there.
 
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::backend::{Backend, Fpm, PORT};
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm, Site};

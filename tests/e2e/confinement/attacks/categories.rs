@@ -1,7 +1,7 @@
 //! What a category makes where others may write too, and what it reaches of theirs: files of every class, and sockets.
 //! Distributions' policies differ in what they refuse there; the module's says the same on all.
 
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::distribution::labels_by_folder;
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
 use std::fs;

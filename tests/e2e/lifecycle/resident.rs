@@ -1,9 +1,9 @@
 //! `SELinuxWorker resident`: workers stay, each in the one context it has entered, as the kernel tells of its thread.
 
-use crate::policies;
-use crate::support::held::children;
+use crate::lifecycle::policies;
 use crate::support::httpd::PORT;
 use crate::support::pages::who_page;
+use crate::support::process_usage::children;
 use crate::support::raw::Connection;
 use crate::support::{Client, Httpd, Mpm, Site, wait_for};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! php-fpm, a pool for each tenant.
 
 use super::{Recipe, Service};
-use crate::policies::with_module;
+use crate::lifecycle::policies::with_module;
 use crate::support::distribution::unix_user;
 use crate::support::httpd::PORT;
 use crate::support::{Client, Mpm, run, wait_for};

@@ -1,6 +1,13 @@
 //! What the documents tell people to write is what httpd takes. (The boxes of `docs/fleet.md` run in `fleet`, those of
 //! `docs/recipes` in `recipes`, that of `docs/domains.md` in `domains`.)
 
+mod denials;
+pub mod domains;
+mod fleet;
+mod migration;
+pub mod recipes;
+mod sample;
+
 use crate::support::document::boxes;
 use crate::support::{Httpd, Mpm, Site};
 use mapping::Map;

@@ -2,8 +2,8 @@
 //! and the child lives.
 
 use crate::support::distribution::unix_user;
+use crate::support::fault_injection::{Planted, entries};
 use crate::support::pages::leave_marks;
-use crate::support::planted::{Planted, entries};
 use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
 use std::fs;
 use std::path::Path;
@@ -348,11 +348,11 @@ fn a_panic_where_ssi_is_judged_runs_nothing() {
 }
 
 /// What libc calls when a child of prefork's forks.
-const FORKS: &[&str] = &["ending::prepare", "ending::restore", "ending::child"];
+const FORKS: &[&str] = &["prefork_signals::prepare", "prefork_signals::restore", "prefork_signals::child"];
 /// What is done where a phase has panicked; that panics with it above.
 const LOST: &str = "phase::lose<";
 /// What signals call: their handlers make no call that could panic, and cannot say so.
-const HANDLERS: &[&str] = &["ending::end::", "ending::give_up"];
+const HANDLERS: &[&str] = &["prefork_signals::end::", "prefork_signals::give_up"];
 
 #[test]
 fn a_panic_around_a_fork_keeps_no_script_from_running() {

@@ -6,7 +6,7 @@
 
 use crate::config::settings::{Rule, Section, Settings};
 use crate::config::strays::Stray;
-use crate::httpd::directive::{Configuration as _, Keeper};
+use crate::httpd::configuration::{Configuration as _, Keeper};
 use crate::httpd::sections::{Reach, Scope as AnyScope, ServerScopes as AnyServer};
 use mapping::{Peer, Unmapped};
 use std::collections::HashMap;

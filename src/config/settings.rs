@@ -2,7 +2,7 @@
 //! has started, the context each rule leads to, ready to enter.
 
 use crate::httpd::bound::Binding;
-use crate::httpd::directive::{Configuration, Keeper};
+use crate::httpd::configuration::{Configuration, Keeper};
 use crate::httpd::pool::Pool;
 use crate::httpd::provider::{Answer, Provider};
 use crate::httpd::request::Request;

@@ -3,7 +3,7 @@
 //! and its directives.
 
 use crate::ffi;
-use crate::httpd::directive::Configuration;
+use crate::httpd::configuration::Configuration;
 use crate::httpd::hook::Server;
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;

@@ -7,6 +7,7 @@
 pub mod bound;
 pub mod cache;
 pub mod config_tree;
+pub mod configuration;
 pub mod dbd;
 pub mod directive;
 #[cfg(feature = "faults")]
@@ -19,6 +20,7 @@ pub mod input;
 pub mod log;
 pub mod lua;
 pub mod module;
+mod module_record;
 pub mod panic;
 pub mod phase;
 pub mod php;
@@ -31,6 +33,7 @@ pub mod provider;
 pub mod proxy;
 pub mod request;
 pub mod sections;
+mod server_log;
 pub mod shm;
 pub mod signals;
 pub mod ssi;

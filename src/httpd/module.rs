@@ -1,18 +1,12 @@
-//! The module record, which is all that httpd sees of a module.
+//! What the module record says: directives and hooks.
 
 use crate::ffi;
-use crate::httpd::directive::{Configuration, Table, create, merge};
+use crate::httpd::configuration::{Configuration, create, merge};
+use crate::httpd::directive::Table;
+pub use crate::httpd::module_record::Module;
+use crate::httpd::module_record::note_registered;
 use crate::httpd::panic::guard;
-use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_int};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// A module's record, which httpd writes its number for the module into.
-#[repr(transparent)]
-pub struct Module(UnsafeCell<ffi::module>);
-
-// SAFETY: httpd writes to it while it loads modules, on the start's one thread; later it is only read.
-unsafe impl Sync for Module {}
+use std::ffi::CStr;
 
 /// A module's list of hooks.
 pub trait Hooks {
@@ -26,7 +20,7 @@ impl Module {
         source_name: &'static CStr,
         directives: &'static Table<ROWS>,
     ) -> Module {
-        Module(UnsafeCell::new(ffi::module {
+        Module::of(ffi::module {
             version: ffi::MODULE_MAGIC_NUMBER_MAJOR,
             minor_version: ffi::MODULE_MAGIC_NUMBER_MINOR,
             module_index: -1,
@@ -42,7 +36,7 @@ impl Module {
             cmds: directives.as_ptr(),
             register_hooks: Some(register_hooks::<H>),
             flags: 0,
-        }))
+        })
     }
 }
 
@@ -51,29 +45,5 @@ unsafe extern "C" fn register_hooks<H: Hooks>(_pool: *mut ffi::apr_pool_t) {
         H::register();
         true
     });
-    REGISTERED.store(are_there, Ordering::Relaxed);
-}
-
-static REGISTERED: AtomicBool = AtomicBool::new(false);
-
-/// Whether httpd calls all of the module's hooks; without, no directive is taken.
-pub(super) fn is_registered() -> bool {
-    REGISTERED.load(Ordering::Relaxed)
-}
-
-unsafe extern "C" {
-    /// This module's record: defined at the crate's root, since it knows all of the rest.
-    static selinux_module: Module;
-}
-
-/// The record, for httpd's functions that want it.
-pub(super) fn record() -> *mut ffi::module {
-    // SAFETY: the crate's root defines it, with this type.
-    unsafe { selinux_module.0.get() }
-}
-
-/// The number httpd gave the module.
-pub(super) fn index() -> c_int {
-    // SAFETY: see `Module`.
-    unsafe { (*record()).module_index }
+    note_registered(are_there);
 }

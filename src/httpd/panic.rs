@@ -1,6 +1,6 @@
 //! The boundary between C and Rust: a panic never crosses it.
 
-use crate::httpd::log;
+use crate::httpd::server_log;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs the body of a function that C calls. A panic in it is logged, and `refusal` is the answer.
@@ -20,7 +20,10 @@ pub fn guard<T, F: FnOnce() -> T>(refusal: T, body: F) -> T {
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "no reason given".to_owned());
-        log::server(log::Level::Error, &format!("SEL0001: a fault in mod_selinux itself: {reason}"));
+        server_log::server(
+            server_log::Level::Error,
+            &format!("SEL0001: a fault in mod_selinux itself: {reason}"),
+        );
         refusal
     })
 }

@@ -1,7 +1,8 @@
 //! The merged configuration of a request's place, and how httpd finds it.
 
 use crate::ffi;
-use crate::httpd::directive::Configuration;
+use crate::httpd::configuration::Configuration;
+use crate::httpd::module_record;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 
@@ -16,11 +17,18 @@ impl Place {
         let _ = request;
         // SAFETY: the slot holds what `create_dir_config` or `merge_dir_config` made: a `T` in a pool that outlives the request,
         // and that nobody writes to once requests are served.
-        unsafe { &*ffi::ap_get_module_config(self.0, crate::httpd::module::record()).cast::<T>() }
+        unsafe { &*ffi::ap_get_module_config(self.0, module_record::record()).cast::<T>() }
     }
 }
 
-impl Request<'_> {
+impl<'r> Request<'r> {
+    /// The module's configuration for the request's place.
+    ///
+    /// `T` is what `Configuration` makes.
+    pub fn configuration<T: Configuration>(self) -> &'r T {
+        self.place().configuration(self)
+    }
+
     /// Where the request is.
     pub fn place(self) -> Place {
         // SAFETY: the request is live and this thread's.

@@ -176,18 +176,11 @@ impl<'r> Request<'r> {
         unsafe { c_str(self.get().filename) }
     }
 
-    /// The module's configuration for the request's place.
-    ///
-    /// `T` is what `directive::Configuration` makes.
-    pub fn configuration<T: crate::httpd::directive::Configuration>(self) -> &'r T {
-        self.place().configuration(self)
-    }
-
     /// What `keep_record` kept with the request.
     pub fn record<T>(self) -> Option<&'r T> {
         // SAFETY: the slot is null or what `keep_record` put there, for the one type the module keeps.
         unsafe {
-            ffi::ap_get_module_config(self.get().request_config, crate::httpd::module::record())
+            ffi::ap_get_module_config(self.get().request_config, crate::httpd::module_record::record())
                 .cast::<T>()
                 .as_ref()
         }
@@ -199,7 +192,11 @@ impl<'r> Request<'r> {
         // SAFETY: the slot is this module's own.
         unsafe {
             let value = std::ptr::from_ref(kept).cast_mut().cast::<c_void>();
-            ffi::ap_set_module_config(self.get().request_config, crate::httpd::module::record(), value);
+            ffi::ap_set_module_config(
+                self.get().request_config,
+                crate::httpd::module_record::record(),
+                value,
+            );
         }
         kept
     }
@@ -232,7 +229,7 @@ impl<'r> Request<'r> {
     /// The level up to which this module's messages about the request are written.
     pub(super) fn log_level(self) -> std::ffi::c_int {
         // SAFETY: the request is live.
-        unsafe { ffi::ap_get_request_module_loglevel(self.as_ptr(), crate::httpd::module::index()) }
+        unsafe { ffi::ap_get_request_module_loglevel(self.as_ptr(), crate::httpd::module_record::index()) }
     }
 
     /// Answers with a text that is for this client alone. Content filters do not get it: the text has words of

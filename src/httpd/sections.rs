@@ -3,7 +3,7 @@
 
 use crate::ffi;
 use crate::httpd::config_tree;
-use crate::httpd::directive::Configuration;
+use crate::httpd::configuration::Configuration;
 use crate::httpd::hook::Server;
 use crate::httpd::proxy::{self, BackEnd, ProxySection};
 use std::ffi::c_char;
@@ -103,7 +103,8 @@ pub fn for_each_server<C: Configuration>(main: Server<'_>, mut body: impl FnMut(
     while let Some(server) = unsafe { next.as_ref() } {
         // SAFETY: `create` or `merge` made the configuration, and in the start's one thread nobody else has it.
         unsafe {
-            let slot = ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module::record());
+            let slot =
+                ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module_record::record());
             let slot = slot.cast::<C>();
             if (*slot).is_broken() {
                 are_whole = false;
@@ -124,7 +125,9 @@ pub fn server_section<C: Configuration>(server: Server<'_>) -> &C {
 
 pub(super) fn section_of<C: Configuration>(server: &ffi::server_rec) -> &C {
     // SAFETY: as above; after the start, nobody writes to it.
-    unsafe { &*ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module::record()).cast::<C>() }
+    unsafe {
+        &*ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module_record::record()).cast::<C>()
+    }
 }
 
 fn title_of_server(server: &ffi::server_rec) -> String {
@@ -222,7 +225,10 @@ fn proxy_scope<'s, C: Configuration>(section: &ProxySection) -> Scope<'s, C> {
 fn own<'s, C: Configuration>(vector: *mut ffi::ap_conf_vector_t) -> Option<&'s C> {
     // SAFETY: null where none of the module's directives stands in it, and else what `directive::create` or `merge` made.
     unsafe {
-        ffi::ap_get_module_config(vector, crate::httpd::module::record()).cast_const().cast::<C>().as_ref()
+        ffi::ap_get_module_config(vector, crate::httpd::module_record::record())
+            .cast_const()
+            .cast::<C>()
+            .as_ref()
     }
 }
 

@@ -4,8 +4,8 @@ use super::{decide, nested, record};
 use crate::config::settings::{Section, Settings};
 use crate::config::{dump, strays};
 use crate::httpd::bound::Binding;
+use crate::httpd::configuration::Keeper;
 use crate::httpd::dbd::{self, OpenHook};
-use crate::httpd::directive::Keeper;
 use crate::httpd::filter;
 use crate::httpd::handler;
 use crate::httpd::hook::{

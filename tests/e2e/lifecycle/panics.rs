@@ -128,8 +128,8 @@ const REQUESTS: &[Row] = &[
     // The file has been read.
     ("htaccess::close", "/user/kept/mark.lua?page", (200, "ran"), &["page c11"]),
     ("dbd::judged<", "/user/database.lua", (200, "none"), &[]),
-    ("directive::merge<", "/user/mark.lua?page", (500, "Error"), &[]),
-    ("directive::create<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
+    ("configuration::merge<", "/user/mark.lua?page", (500, "Error"), &[]),
+    ("configuration::create<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
     ("directive::take<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
     // What a page includes is not, and the page goes on.
     ("worker::Job ::serve", "/user/page.shtml", (200, SSI_ERROR), &[]),
@@ -178,11 +178,11 @@ fn a_panic_while_a_request_is_served_refuses_it_and_the_child_lives() {
 /// What panics, what else is said where it keeps the server from starting, and whether `httpd -t` says so too.
 const STARTS: &[(&str, &str, bool)] = &[
     ("module::register_hooks<", "mod_selinux failed before this directive", true),
-    ("directive::create<", "mod_selinux failed before this directive", true),
+    ("configuration::create<", "mod_selinux failed before this directive", true),
     ("directive::take<", "mod_selinux failed on this directive", true),
     ("hook::pre_config_hook<", "Pre-configuration failed", true),
     // Those of virtual hosts.
-    ("directive::merge<", "SEL0001: a server's configuration could not be made", false),
+    ("configuration::merge<", "SEL0001: a server's configuration could not be made", false),
     ("start_hook< PostConfig", "Configuration Failed", false),
 ];
 

@@ -4,16 +4,13 @@
 #[path = "../src/selinux/contexts.rs"]
 pub mod contexts;
 
-use mapping::{Context, Range};
+use mapping::Context;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
-
-pub const UNKNOWN: &str = "";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
@@ -64,42 +61,12 @@ pub fn current() -> Result<Context, StateError> {
     Context::parse("system_u:system_r:httpd_t:s0").map_err(|_| Never)
 }
 
-pub fn httpd_context() -> Option<Context> {
-    current().ok()
-}
-
 pub fn enter(_: &Prepared) -> Result<(), EnterError> {
     Ok(())
 }
 
 pub fn probe(target: &Prepared) -> Result<(), EnterError> {
     enter(target)
-}
-
-/// Nothing changes.
-#[derive(Debug)]
-pub struct LiveState;
-
-impl LiveState {
-    pub fn open() -> io::Result<LiveState> {
-        Ok(LiveState)
-    }
-
-    pub fn mode(&self) -> Mode {
-        Mode::Enforcing
-    }
-
-    pub fn policy_loads(&self) -> u32 {
-        0
-    }
-}
-
-pub fn may_leave(_: &Prepared) -> bool {
-    false
-}
-
-pub fn may_change<'s>(_: impl Iterator<Item = &'s str>, _: BorrowedFd<'_>) -> Option<bool> {
-    Some(true)
 }
 
 pub fn peer(_: BorrowedFd<'_>) -> io::Result<Context> {
@@ -110,27 +77,71 @@ pub fn label_sockets(_: Option<&Context>) -> Result<(), Never> {
     Ok(())
 }
 
-pub fn is_known(_: &Context) -> bool {
-    true
+pub mod state {
+    use super::Mode;
+    use std::io;
+
+    /// Nothing changes.
+    #[derive(Debug)]
+    pub struct LiveState;
+
+    impl LiveState {
+        pub fn open() -> io::Result<LiveState> {
+            Ok(LiveState)
+        }
+
+        pub fn mode(&self) -> Mode {
+            Mode::Enforcing
+        }
+
+        pub fn policy_loads(&self) -> u32 {
+            0
+        }
+    }
 }
 
-pub fn missing_rule(_: &Context, _: &Context, _: &EnterError) -> String {
-    String::new()
-}
+pub mod query {
+    use super::{EnterError, Prepared, current};
+    use mapping::{Context, Range};
+    use std::os::fd::BorrowedFd;
+    use std::path::Path;
 
-pub fn objection(_: &Context, _: &Context) -> Option<String> {
-    None
-}
+    pub const UNKNOWN: &str = "";
 
-pub fn range_of_new(_: &Context, _: &str, _: &Range, _: &str) -> Option<Range> {
-    None
-}
+    pub fn httpd_context() -> Option<Context> {
+        current().ok()
+    }
 
-pub fn translate_range(_: &Context, _: &str) -> Option<Range> {
-    None
-}
+    pub fn may_leave(_: &Prepared) -> bool {
+        false
+    }
 
-/// That of the folder where maps are published.
-pub fn type_of(_: &Path) -> Option<String> {
-    Some("mod_selinux_run_t".to_owned())
+    pub fn may_change<'s>(_: impl Iterator<Item = &'s str>, _: BorrowedFd<'_>) -> Option<bool> {
+        Some(true)
+    }
+
+    pub fn is_known(_: &Context) -> bool {
+        true
+    }
+
+    pub fn missing_rule(_: &Context, _: &Context, _: &EnterError) -> String {
+        String::new()
+    }
+
+    pub fn objection(_: &Context, _: &Context) -> Option<String> {
+        None
+    }
+
+    pub fn range_of_new(_: &Context, _: &str, _: &Range, _: &str) -> Option<Range> {
+        None
+    }
+
+    pub fn translate_range(_: &Context, _: &str) -> Option<Range> {
+        None
+    }
+
+    /// That of the folder where maps are published.
+    pub fn type_of(_: &Path) -> Option<String> {
+        Some("mod_selinux_run_t".to_owned())
+    }
 }

@@ -9,7 +9,8 @@ use crate::httpd::request::Request;
 use crate::maps::{self, Maps, PublishedFile, Sources};
 use crate::request::identity::Attested;
 use crate::selinux::contexts::{Written, resolve};
-use crate::selinux::{LiveState, Prepared, Target};
+use crate::selinux::state::LiveState;
+use crate::selinux::{Prepared, Target};
 use mapping::{
     Asker, Chain, CompiledError, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped, Why,
 };

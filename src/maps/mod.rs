@@ -8,16 +8,15 @@
 mod file;
 mod report;
 mod source;
-mod watcher;
+pub mod watcher;
 
 pub use report::Report;
 pub use source::{Content, Kind, NO_GROUP_FILE, Source, Sources};
-pub use watcher::Watcher;
 
 use crate::httpd::log::{self, Level};
 use crate::httpd::process;
 use crate::httpd::shm::{Board, Mapped};
-use crate::selinux;
+use crate::selinux::query;
 use arc_swap::ArcSwapOption;
 use mapping::{Context, GroupFile, ResolvedMap};
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -172,7 +171,7 @@ fn published_form(content: &Content, server: &Context) -> Result<Vec<u8>, String
     match content {
         Content::Groups(groups) => Ok(groups.compile()),
         Content::Map(map) => map
-            .resolved(server, |name| selinux::translate_range(server, name))
+            .resolved(server, |name| query::translate_range(server, name))
             .map_err(|error| error.to_string()),
     }
 }
@@ -201,7 +200,7 @@ impl Folder {
             io::ErrorKind::AlreadyExists => Ok(()),
             _ => Err(at(error)),
         })?;
-        if selinux::type_of(&all).as_deref() != Some(TYPE) {
+        if query::type_of(&all).as_deref() != Some(TYPE) {
             return Err(at(io::Error::other(format!(
                 "it has not the type {TYPE}, and applications might write there: is the policy module installed, and is the run directory (DefaultRuntimeDir) httpd_var_run_t?"
             ))));

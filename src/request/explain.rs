@@ -2,7 +2,7 @@
 
 use crate::config::settings::{Facts, Found, Section, Started};
 use crate::maps::PublishedFile;
-use crate::selinux::{self, Target};
+use crate::selinux::{self, Target, query};
 use mapping::{Case, Context, Decision, Shown, Why};
 use std::fmt::Write as _;
 
@@ -66,7 +66,7 @@ pub fn text(
                     Ok(()) => "lets a thread of httpd enter it".to_owned(),
                     Err(error) => match (&started.server, Context::parse(&target.to_string())) {
                         (Some(server), Ok(context)) => {
-                            format!("{error}; {}", selinux::missing_rule(server, &context, &error))
+                            format!("{error}; {}", query::missing_rule(server, &context, &error))
                         }
                         _ => error.to_string(),
                     },

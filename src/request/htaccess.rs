@@ -8,7 +8,7 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::maps::PublishedFile;
-use crate::selinux;
+use crate::selinux::query;
 use crate::status::counters;
 use mapping::{Context, Quoted};
 use std::ffi::CStr;
@@ -109,7 +109,7 @@ pub fn judge(request: Request<'_>, file: BorrowedFd<'_>) -> Status {
         PublishedFile::Groups(_) => None,
     });
     let pages = started.pages.iter().map(String::as_str).chain(of_maps.flatten());
-    match selinux::may_change(pages.chain(bound), file) {
+    match query::may_change(pages.chain(bound), file) {
         Some(false) => Status::OK,
         Some(true) | None => Status::FORBIDDEN,
     }

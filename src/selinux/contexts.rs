@@ -1,7 +1,7 @@
 //! The contexts that rules lead to: worked out, and entered for trial, before a request comes or a changed
 //! map is taken up.
 
-use crate::selinux::{self, EnterError, Prepared, Target};
+use crate::selinux::{self, EnterError, Prepared, Target, query};
 use mapping::{Context, DomainSpec, Range, SpecError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -100,15 +100,15 @@ impl Aims {
         let mut faults = Faults::new();
         for aims in by_type.values_mut() {
             aims.sort_by_key(|aim| aim.context.range().map(Range::highest));
-            let unknown = sample(aims, CHECKS).filter(|aim| !selinux::is_known(&aim.context));
-            let unknown: Faults = unknown.map(|aim| aim.fault(server, selinux::UNKNOWN)).collect();
+            let unknown = sample(aims, CHECKS).filter(|aim| !query::is_known(&aim.context));
+            let unknown: Faults = unknown.map(|aim| aim.fault(server, query::UNKNOWN)).collect();
             if !unknown.is_empty() {
                 faults.extend(unknown);
                 continue;
             }
             faults.extend(sample(aims, TRIALS).filter_map(|aim| {
                 let error: EnterError = selinux::probe(&aim.target).err()?;
-                let missing = selinux::missing_rule(server, &aim.context, &error);
+                let missing = query::missing_rule(server, &aim.context, &error);
                 Some(aim.fault(server, &format!("{error}; {missing}")))
             }));
         }
@@ -121,7 +121,7 @@ impl Aims {
     /// SEL0024 for each context that something speaks against.
     pub fn ask_policy(&self, server: &Context) -> Result<(), Faults> {
         let faults = self.iter().filter_map(|aim| {
-            let why = selinux::objection(server, &aim.context)?;
+            let why = query::objection(server, &aim.context)?;
             Some(aim.fault(server, &why))
         });
         let faults: Faults = faults.collect();
@@ -136,7 +136,7 @@ impl Aims {
 
 /// The whole context of a domain spec for a server in the context `server`, with translated ranges looked up.
 pub fn resolve(spec: &DomainSpec, server: &Context) -> Result<Context, SpecError> {
-    match spec.translated_range().and_then(|name| selinux::translate_range(server, name)) {
+    match spec.translated_range().and_then(|name| query::translate_range(server, name)) {
         Some(range) => spec.clone().with_raw_range(range).resolve(server),
         None => spec.resolve(server),
     }

@@ -5,14 +5,8 @@
 #![allow(unsafe_code)]
 
 pub mod contexts;
-mod query;
-mod state;
-
-pub use query::{
-    UNKNOWN, httpd_context, is_known, may_change, may_leave, missing_rule, objection, range_of_new,
-    translate_range, type_of,
-};
-pub use state::LiveState;
+pub mod query;
+pub mod state;
 
 use mapping::Context;
 use once_cell::sync::OnceCell;

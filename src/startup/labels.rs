@@ -1,8 +1,8 @@
 //! Whether what a request makes gets its categories. The policy says that, and policies differ: on Debian new files have
 //! their maker's, on Fedora and RHEL their folder's.
 
-use crate::selinux;
 use crate::selinux::contexts::Aims;
+use crate::selinux::query;
 use mapping::{Context, Range};
 use std::collections::BTreeMap;
 
@@ -43,6 +43,6 @@ fn has_categories(context: &Context) -> bool {
 /// Whether a file in a folder without categories would not have those of its maker.
 fn loses_categories(maker: &Context, folder: &str, class: &str) -> bool {
     let Some(own) = maker.range() else { return false };
-    let made = selinux::range_of_new(maker, folder, &own.lowest(), class);
+    let made = query::range_of_new(maker, folder, &own.lowest(), class);
     made.is_some_and(|made| made.categories()[0] != own.categories()[0])
 }

@@ -12,9 +12,11 @@ use crate::httpd::proxy::BackEnd;
 use crate::httpd::sections::{self, ServerScopes};
 use crate::httpd::{config_tree, has_module, on_first_pass, only_checks_configuration, process};
 use crate::interop;
-use crate::maps::{Maps, Watcher};
+use crate::maps::Maps;
+use crate::maps::watcher::Watcher;
 use crate::selinux::contexts::{Aims, Faults, resolve};
-use crate::selinux::{self, LiveState, Mode, Prepared};
+use crate::selinux::state::LiveState;
+use crate::selinux::{self, Mode, Prepared, query};
 use mapping::{Context, Rule as Source};
 use std::ffi::CString;
 use std::io;
@@ -154,7 +156,7 @@ fn state(settings: &Settings) -> Result<Option<Context>, Faults> {
 /// this process is there.
 fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool), Faults> {
     let from = if only_checks_configuration() {
-        selinux::httpd_context().unwrap_or(here.clone())
+        query::httpd_context().unwrap_or(here.clone())
     } else {
         here.clone()
     };
@@ -165,9 +167,9 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
     if server != from {
         let objection = if is_there {
             let refused = selinux::enter(&Prepared::new(server.to_string())).err();
-            refused.map(|error| format!("{error}; {}", selinux::missing_rule(&here, &server, &error)))
+            refused.map(|error| format!("{error}; {}", query::missing_rule(&here, &server, &error)))
         } else {
-            selinux::objection(&from, &server)
+            query::objection(&from, &server)
         };
         if let Some(why) = objection {
             return Err(vec![format!(

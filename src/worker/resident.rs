@@ -10,7 +10,8 @@ use crate::httpd::request::Request;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
 use crate::httpd::threads_per_child;
-use crate::selinux::{self, LiveState, Target};
+use crate::selinux::state::LiveState;
+use crate::selinux::{Target, query};
 use crate::status::counters::{self, Kind};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -91,7 +92,7 @@ pub fn take(request: Request<'_>, target: &Target, quiet: &Quiet) -> Option<io::
     }
     // Before the question: a policy that comes after it is noticed.
     let policy = state.policy_loads();
-    if selinux::may_leave(target) {
+    if query::may_leave(target) {
         return None;
     }
     Some(make(stay, Tenure { state, policy, left: stay.requests }, quiet))

@@ -4,16 +4,12 @@
 use crate::httpd::bound::Binding;
 use crate::httpd::configuration::{Configuration, Keeper};
 use crate::httpd::pool::Pool;
-use crate::httpd::provider::{Answer, Provider};
-use crate::httpd::request::Request;
-use crate::maps::{self, Maps, PublishedFile, Sources};
-use crate::request::identity::Attested;
-use crate::selinux::contexts::{Written, resolve};
+use crate::httpd::provider::Provider;
+use crate::maps::{self, Maps, Sources};
+use crate::selinux::Target;
+use crate::selinux::contexts::Written;
 use crate::selinux::state::LiveState;
-use crate::selinux::{Prepared, Target};
-use mapping::{
-    Asker, Chain, CompiledError, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped, Why,
-};
+use mapping::{Chain, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped};
 use once_cell::sync::OnceCell;
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -318,90 +314,6 @@ impl Configuration for Section {
             peer: self.peer.or(outer.peer),
             peer_number: if self.peer.is_some() { self.peer_number } else { outer.peer_number },
             is_broken: false,
-        }
-    }
-}
-
-/// What a request brings for rules to be tried against.
-pub struct Facts<'f> {
-    /// Who asks.
-    pub asker: Asker<'f>,
-    /// The request, for providers.
-    pub request: Request<'f>,
-    /// What counts of its user and environment.
-    pub attested: &'f Attested<'f>,
-    /// The published files.
-    pub maps: Option<&'f Maps>,
-    /// The number of the group file for the request's place.
-    pub group_file: Option<usize>,
-}
-
-/// What a rule leads to.
-pub struct Found {
-    /// The context.
-    pub target: Target,
-    /// The line of the map that says so, where it is a map.
-    pub line: Option<usize>,
-}
-
-impl From<Target> for Found {
-    fn from(target: Target) -> Found {
-        Found { target, line: None }
-    }
-}
-
-impl Started {
-    /// What a rule leads to for a request; `None` where the rule does not match it.
-    pub fn try_rule(&self, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
-        let slot = match &rule.source {
-            Source::Val(slot) => slot,
-            Source::Map(map) => return try_map(map.number, facts),
-            Source::Env(name) => return self.try_variable(name, facts),
-            Source::Provider(granted) if granted.applies(facts)? => &granted.slot,
-            Source::Provider(_) => return Ok(None),
-        };
-        let target = slot.target.get().cloned().ok_or(Why::Unprepared)?;
-        Ok(Some(target.into()))
-    }
-
-    fn try_variable(&self, name: &str, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
-        let value = facts.attested.input.environment.get_str(name);
-        let Some(value) = value else { return Ok(None) };
-        let bad = |error| Why::BadValue { variable: name.to_owned(), error };
-        let spec = DomainSpec::parse_bytes(value.to_bytes()).map_err(bad)?;
-        let server = self.server.as_ref().ok_or(Why::Unprepared)?;
-        let context = resolve(&spec, server).map_err(bad)?;
-        Ok(Some(Arc::new(Prepared::new(context.to_string())).into()))
-    }
-}
-
-/// The context that a map leads to for a request.
-fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
-    let maps = facts.maps.ok_or(Why::Unprepared)?;
-    let published = maps.current(number).ok_or(Why::Unprepared)?;
-    let PublishedFile::Map(map) = &published.file else { return Err(Why::Unprepared) };
-    let bad = |error: CompiledError| Why::BadFile(error);
-    let mut asker = facts.asker;
-    let (group_file, groups);
-    if let Some(user) = asker.user.filter(|_| map.has_groups()) {
-        let number = facts.group_file.ok_or(Why::NoGroupFile)?;
-        group_file = maps.current(number).ok_or(Why::Unprepared)?;
-        let PublishedFile::Groups(file) = &group_file.file else { return Err(Why::Unprepared) };
-        groups = file.groups(user, map.case()).map_err(bad)?;
-        asker.groups = &groups;
-    }
-    let found = map.find(&asker).map_err(bad)?;
-    Ok(found.map(|(line, context)| Found { target: Arc::new(Prepared::new(context)), line: Some(line) }))
-}
-
-impl Granted {
-    /// Whether the rule is for this request: asks the provider.
-    fn applies(&self, facts: &Facts<'_>) -> Result<bool, Why> {
-        let Attested { user, input, .. } = facts.attested;
-        match self.provider.check(facts.request, *user, input.environment) {
-            Answer::Granted => Ok(!self.negated),
-            Answer::Denied => Ok(self.negated),
-            Answer::Failed => Err(Why::ProviderFailed(self.provider.to_string())),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Deciding: gathers what a request brings, has its place's rules tried, and keeps what they say.
 
 use super::{audit_tag, explain, nested};
-use crate::config::settings::{Facts, Found, Rule, Section, Settings, Started};
+use crate::config::settings::{Rule, Section, Settings, Started};
 use crate::httpd::cache;
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
@@ -9,6 +9,7 @@ use crate::httpd::status::Status;
 use crate::interop;
 use crate::request::identity::Attested;
 use crate::request::record::{self, Decided};
+use crate::request::rules::{Facts, Found, try_rule};
 use crate::selinux::{self, Prepared, Target};
 use mapping::{self, Asker, Context, Decision, Peer, Quoted, Range, Why};
 use std::ffi::CStr;
@@ -28,10 +29,17 @@ pub fn attest(request: Request<'_>) {
     let confines = request.configuration::<Section>().confines();
     // mod_dir may yet take it to a place with rules, and a request that a confined one has started may start others.
     if confines || record::of(request).is_some() || !request.leads_to_a_file() {
-        let attested = Attested::of(request);
+        let attested = attested(request);
         nested::identify(request, &attested);
         let _ = record::of_or_new(request).attested.set(attested);
     }
+}
+
+/// Who asks, with what is kept of the request so far, and of the one that it comes from.
+fn attested<'r>(request: Request<'r>) -> Attested<'r> {
+    let parent = request.parent().and_then(record::of).and_then(|record| record.attested.get());
+    let before = record::of(request).and_then(|record| record.first_environment.get());
+    Attested::of(request, parent, before.copied())
 }
 
 /// The tag of the client's request that this one is, or comes from; made when it is first asked for.
@@ -194,7 +202,7 @@ fn resolve_by(
     let Some(server) = &started.server else { return Decision::Keep };
     let unmapped = section.unmapped.unwrap_or_default();
     let decision = mapping::decide(section.rules, unmapped, |rule| {
-        let outcome = started.try_rule(rule, facts);
+        let outcome = try_rule(started, rule, facts);
         tell(rule, &outcome);
         Ok(outcome?.map(|found| found.target))
     });
@@ -224,7 +232,7 @@ pub fn explanation(request: Request<'_>) -> Option<String> {
     let attested = match record::of(request).and_then(|record| record.attested.get()) {
         Some(attested) => attested,
         None => {
-            own = Attested::of(request);
+            own = self::attested(request);
             &own
         }
     };

@@ -1,7 +1,8 @@
 //! `SELinuxExplain`: the answer that tells how a request is decided, instead of serving it.
 
-use crate::config::settings::{Facts, Found, Section, Started};
+use crate::config::settings::{Section, Started};
 use crate::maps::PublishedFile;
+use crate::request::rules::{Facts, Found};
 use crate::selinux::{self, Target, query};
 use mapping::{Case, Context, Decision, Shown, Why};
 use std::fmt::Write as _;

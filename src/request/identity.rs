@@ -4,7 +4,6 @@
 use crate::httpd::input::{Method, RequestInput};
 use crate::httpd::request::Request;
 use crate::httpd::table::Table;
-use crate::request::record;
 use std::ffi::CStr;
 
 /// What a request was before anybody could write to it.
@@ -24,17 +23,22 @@ pub struct Attested<'r> {
 
 impl<'r> Attested<'r> {
     /// Of a request in its first fixups. Of a nested one, what it was given has been replaced before (`nested`).
-    pub fn of(request: Request<'r>) -> Attested<'r> {
-        let (user, auth_type) = identity(request);
+    /// `parent` was attested of the request that it comes from; `before` is its environment when its place was first known.
+    pub fn of(
+        request: Request<'r>,
+        parent: Option<&Attested<'r>>,
+        before: Option<Table<'r>>,
+    ) -> Attested<'r> {
+        let (user, auth_type) = identity(request, parent);
         let input = request.input().copy(request.pool());
-        let handed = if request.has_htaccess() { without_htaccess(request) } else { input.environment };
+        let handed =
+            if request.has_htaccess() { without_htaccess(request, before) } else { input.environment };
         Attested { user, auth_type, input, handed, method: request.method() }
     }
 }
 
 /// The environment without what an `.htaccess` may have set (`SetEnvIf`): its author is not to choose what other contexts get.
-fn without_htaccess<'r>(request: Request<'r>) -> Table<'r> {
-    let before = record::of(request).and_then(|record| record.first_environment.get());
+fn without_htaccess<'r>(request: Request<'r>, before: Option<Table<'r>>) -> Table<'r> {
     let handed = before.map_or_else(|| Table::new(request.pool()), |before| before.copy(request.pool()));
     for (name, value) in request.environment().entries() {
         if [&b"AUTHENTICATE_"[..], b"AUTHORIZE_"].iter().any(|start| name.to_bytes().starts_with(start)) {
@@ -49,10 +53,12 @@ fn without_htaccess<'r>(request: Request<'r>) -> Table<'r> {
 /// Where a nested request has its parent's place, httpd authenticates nobody and copies `r->user`
 /// (`ap_process_request_internal`), even that of a parent whose password was wrong, or whose handler has written
 /// another name there. Then it is what was attested of the parent, or nobody.
-fn identity<'r>(request: Request<'r>) -> (Option<&'r CStr>, Option<&'r CStr>) {
+fn identity<'r>(
+    request: Request<'r>,
+    attested: Option<&Attested<'r>>,
+) -> (Option<&'r CStr>, Option<&'r CStr>) {
     match request.parent() {
         Some(parent) if parent.place() == request.place() => {
-            let attested = record::of(parent).and_then(|record| record.attested.get());
             attested.map_or((None, None), |attested| (attested.user, attested.auth_type))
         }
         _ => (request.user(), request.auth_type()),

@@ -7,5 +7,7 @@ mod explain;
 pub mod hooks;
 pub mod htaccess;
 pub mod identity;
+mod inherited;
 pub mod nested;
 pub mod record;
+mod rules;

@@ -4,7 +4,7 @@ use crate::httpd::place::Place;
 use crate::httpd::request::Request;
 use crate::httpd::table::Table;
 use crate::request::identity::Attested;
-use crate::request::nested::Nested;
+use crate::request::inherited::Nested;
 use crate::selinux::Target;
 use mapping::Decision;
 use std::cell::{Cell, OnceCell};

@@ -1,0 +1,82 @@
+//! What a request was given by the one that has started it, and what becomes of that.
+
+use crate::httpd::input::{Chosen, RequestInput};
+use crate::httpd::place::Place;
+use crate::httpd::request::Request;
+use crate::httpd::table::Table;
+use crate::request::environment::is_safe;
+use std::cell::Cell;
+use std::ffi::CStr;
+
+/// What a request was given by httpd when it was started, and what it has instead.
+pub struct Nested<'r> {
+    /// What httpd gave it: its parent's, as the parent's page has left it.
+    pub(super) given: RequestInput<'r>,
+    /// What took its place, as it was then.
+    pub(super) rebuilt: RequestInput<'r>,
+    /// The type of its content that the parent's page suggests.
+    pub(super) content_type: Cell<Option<&'r CStr>>,
+    /// The user and kind of authentication that httpd copied from its parent.
+    pub(super) identity: Cell<Option<(Option<&'r CStr>, Option<&'r CStr>)>>,
+    /// Where its file is, before the sections that follow.
+    pub(super) storage: Cell<Option<Place>>,
+    /// Whether its URI was mapped to a file. Else the page has asked for the file by its name.
+    pub(super) is_translated: Cell<bool>,
+    /// By what its handler is found, when that was decided.
+    pub(super) chosen: Cell<Option<Chosen<'r>>>,
+}
+
+impl<'r> Nested<'r> {
+    /// Has the request take along what the page may hand over, of what it has of its parent; what its own hooks have set,
+    /// it keeps.
+    pub(super) fn keep_safe_names(&self, request: Request<'r>) {
+        let environment = request.environment();
+        let inherited = self.rebuilt.environment.entries();
+        for (name, value) in environment.entries() {
+            // The same text, not an equal one.
+            let is_inherited = inherited.iter().any(|(_, other)| std::ptr::eq(*other, value));
+            if is_inherited && !is_safe(name.to_bytes()) {
+                environment.unset(name);
+            }
+        }
+    }
+
+    /// Gives the request what its page has written, with what its own hooks have changed since.
+    pub(super) fn give_back(&self, request: Request<'r>) {
+        let now = request.input();
+        apply(self.rebuilt.environment, now.environment, self.given.environment);
+        apply(self.rebuilt.headers, now.headers, self.given.headers);
+        request.set_input(self.given);
+        if let Some((user, auth_type)) = self.identity.get() {
+            request.set_identity(user, auth_type);
+        }
+        if let Some(content_type) = self.content_type.get() {
+            request.suggest_content_type(content_type);
+        }
+    }
+}
+
+/// Makes the changes that lead from one table to another in a third.
+fn apply<'r>(before: Table<'r>, now: Table<'r>, target: Table<'r>) {
+    let (before, now) = (before.entries(), now.entries());
+    let values = |entries: &[(&'r CStr, &'r CStr)], name: &CStr| -> Vec<*const CStr> {
+        let own = entries.iter().filter(|(other, _)| is_same(other, name));
+        own.map(|(_, value)| std::ptr::from_ref::<CStr>(value)).collect()
+    };
+    let mut done: Vec<&CStr> = Vec::new();
+    for (name, _) in before.iter().chain(&now) {
+        if done.iter().any(|other| is_same(other, name)) || values(&before, name) == values(&now, name) {
+            continue;
+        }
+        done.push(name);
+        target.unset(name);
+        for (name, value) in now.iter().filter(|(other, _)| is_same(other, name)) {
+            target.add(name, value);
+        }
+    }
+}
+
+/// Names of headers and, to APR's tables, of variables are the same whatever their case.
+fn is_same(one: &CStr, other: &CStr) -> bool {
+    one.to_bytes().eq_ignore_ascii_case(other.to_bytes())
+}

@@ -1,0 +1,91 @@
+//! A rule tried against a request: whether it is for it, and what it leads to.
+
+use crate::config::settings::{Granted, Rule, Started};
+use crate::httpd::provider::Answer;
+use crate::httpd::request::Request;
+use crate::maps::{Maps, PublishedFile};
+use crate::request::identity::Attested;
+use crate::selinux::contexts::resolve;
+use crate::selinux::{Prepared, Target};
+use mapping::{Asker, CompiledError, DomainSpec, Rule as Source, Why};
+use std::sync::Arc;
+
+/// What a request brings for rules to be tried against.
+pub struct Facts<'f> {
+    /// Who asks.
+    pub asker: Asker<'f>,
+    /// The request, for providers.
+    pub request: Request<'f>,
+    /// What counts of its user and environment.
+    pub attested: &'f Attested<'f>,
+    /// The published files.
+    pub maps: Option<&'f Maps>,
+    /// The number of the group file for the request's place.
+    pub group_file: Option<usize>,
+}
+
+/// What a rule leads to.
+pub struct Found {
+    /// The context.
+    pub target: Target,
+    /// The line of the map that says so, where it is a map.
+    pub line: Option<usize>,
+}
+
+impl From<Target> for Found {
+    fn from(target: Target) -> Found {
+        Found { target, line: None }
+    }
+}
+
+/// What a rule leads to for a request; `None` where the rule does not match it.
+pub fn try_rule(started: &Started, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
+    let slot = match &rule.source {
+        Source::Val(slot) => slot,
+        Source::Map(map) => return try_map(map.number, facts),
+        Source::Env(name) => return try_variable(started, name, facts),
+        Source::Provider(granted) if applies(granted, facts)? => &granted.slot,
+        Source::Provider(_) => return Ok(None),
+    };
+    let target = slot.target.get().cloned().ok_or(Why::Unprepared)?;
+    Ok(Some(target.into()))
+}
+
+fn try_variable(started: &Started, name: &str, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
+    let value = facts.attested.input.environment.get_str(name);
+    let Some(value) = value else { return Ok(None) };
+    let bad = |error| Why::BadValue { variable: name.to_owned(), error };
+    let spec = DomainSpec::parse_bytes(value.to_bytes()).map_err(bad)?;
+    let server = started.server.as_ref().ok_or(Why::Unprepared)?;
+    let context = resolve(&spec, server).map_err(bad)?;
+    Ok(Some(Arc::new(Prepared::new(context.to_string())).into()))
+}
+
+/// The context that a map leads to for a request.
+fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
+    let maps = facts.maps.ok_or(Why::Unprepared)?;
+    let published = maps.current(number).ok_or(Why::Unprepared)?;
+    let PublishedFile::Map(map) = &published.file else { return Err(Why::Unprepared) };
+    let bad = |error: CompiledError| Why::BadFile(error);
+    let mut asker = facts.asker;
+    let (group_file, groups);
+    if let Some(user) = asker.user.filter(|_| map.has_groups()) {
+        let number = facts.group_file.ok_or(Why::NoGroupFile)?;
+        group_file = maps.current(number).ok_or(Why::Unprepared)?;
+        let PublishedFile::Groups(file) = &group_file.file else { return Err(Why::Unprepared) };
+        groups = file.groups(user, map.case()).map_err(bad)?;
+        asker.groups = &groups;
+    }
+    let found = map.find(&asker).map_err(bad)?;
+    Ok(found.map(|(line, context)| Found { target: Arc::new(Prepared::new(context)), line: Some(line) }))
+}
+
+/// Whether the rule is for this request: asks the provider.
+fn applies(granted: &Granted, facts: &Facts<'_>) -> Result<bool, Why> {
+    let Attested { user, input, .. } = facts.attested;
+    match granted.provider.check(facts.request, *user, input.environment) {
+        Answer::Granted => Ok(!granted.negated),
+        Answer::Denied => Ok(granted.negated),
+        Answer::Failed => Err(Why::ProviderFailed(granted.provider.to_string())),
+    }
+}

@@ -40,6 +40,7 @@ pub mod ssi;
 pub mod stack;
 pub mod status;
 pub mod status_page;
+pub mod sync;
 pub mod table;
 pub mod thread;
 

@@ -47,6 +47,10 @@ enum Kind {
     Default,
 }
 
+/// Why nothing is served where an interpreter cannot be told how to treat mapped requests.
+pub const UNBOUND: &str =
+    "SEL0001: this interpreter is unknown: what it keeps would be used outside of its context";
+
 /// Why scripts and SSI `exec` of mapped requests are refused beside mod_cgid.
 pub const IN_CGI_DAEMON: &str =
     "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)";

@@ -1,12 +1,12 @@
 //! One type per hook: gather facts, have them decided, act.
 
-use super::{decide, nested, record};
+use super::privileged::{self, Privileged};
+use super::{decide, record};
 use crate::config::settings::{Section, Settings};
 use crate::config::{dump, strays};
 use crate::httpd::bound::Binding;
 use crate::httpd::configuration::Keeper;
 use crate::httpd::dbd::{self, OpenHook};
-use crate::httpd::filter;
 use crate::httpd::handler;
 use crate::httpd::hook::{
     ChildEndHook, ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook,
@@ -22,14 +22,14 @@ use crate::httpd::status::Status;
 use crate::httpd::{
     has_module, is_defined, on_first_pass, only_checks_configuration, php, process, process_state, sections,
 };
-use crate::selinux::Target;
 use crate::selinux::contexts::Faults;
 use crate::status::counters;
-use crate::{interop, startup, worker};
-use mapping::{Decision, Why};
-use std::ffi::CString;
+use crate::worker::supervisor::Supervisor as _;
+use crate::worker::{self, one_time, serve};
+use crate::{interop, startup};
+use mapping::Decision;
 use std::io::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 /// When the configuration is read: under `httpd -t`, nothing else comes.
 pub struct CheckConfig;
@@ -129,13 +129,11 @@ fn serve_from_now(
     counters::open(server)
         .map_err(|error| vec![format!("SEL0001: there is no memory for the status page: {error}")])?;
     let binding = Binding::new(server, configuration, interop::BOUND, Section::confines);
-    let binding = binding.map_err(|module| vec![format!("{UNBOUND} ({})", module.to_string_lossy())])?;
+    let binding =
+        binding.map_err(|module| vec![format!("{} ({})", interop::UNBOUND, module.to_string_lossy())])?;
     let _ = settings.binding.set(binding);
     startup::publish(settings, configuration)
 }
-
-const UNBOUND: &str =
-    "SEL0001: this interpreter is unknown: what it keeps would be used outside of its context";
 
 /// When a child has ended.
 pub struct ChildEnd;
@@ -148,9 +146,6 @@ impl ChildEndHook for ChildEnd {
 
 /// When a child begins.
 pub struct ChildInit;
-
-/// Whether `ChildInit` has come to its end in this process.
-static CHILD_HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 
 impl ChildHook for ChildInit {
     fn run(main: Server<'_>) {
@@ -182,7 +177,7 @@ impl ChildHook for ChildInit {
                 return;
             }
         }
-        CHILD_HAS_BEGUN.store(true, Ordering::Relaxed);
+        privileged::CHILD_HAS_BEGUN.store(true, Ordering::Relaxed);
     }
 }
 
@@ -214,24 +209,13 @@ impl PhaseRunner for Phases {
         if is_brought && worker::is_worker() {
             worker::have_run(request, call)
         } else {
-            run_phase(request, call, false)
+            privileged::run_phase(request, call, false)
         }
     }
 
     fn lost(request: Request<'_>) {
         record::of_or_new(request).is_lost.set(true);
     }
-}
-
-/// Runs a phase of a request on this thread, which is no worker. `is_brought`: a worker's handler has started the request.
-pub fn run_phase(request: Request<'_>, call: PhaseCall, is_brought: bool) -> Status {
-    let status = nested::before(request, call.phase(), is_brought);
-    if status != Status::OK {
-        return status;
-    }
-    let status = call.run(request);
-    nested::after(request, call.phase());
-    status
 }
 
 /// When a request's place is known. (Where this list of hooks were empty, nobody would be called, and `<If>` sections would
@@ -277,10 +261,10 @@ impl RequestHook for Handler {
             if let Some(text) = decide::explanation(request) {
                 return request.answer(&text);
             }
-            return serve(
+            return Privileged.serve(
                 request,
-                |target| worker::enter(request, target),
-                || {
+                &mut |target| serve::enter(request, target, &Privileged),
+                &mut || {
                     counters::kept();
                     php::measure_connection_thread();
                     Status::DECLINED
@@ -288,7 +272,9 @@ impl RequestHook for Handler {
             );
         }
         match decide::decision(request) {
-            Ok(Decision::Enter(target)) if worker::is_at(target) && refusal(request).is_none() => {
+            Ok(Decision::Enter(target))
+                if worker::is_at(target) && privileged::refusal(request).is_none() =>
+            {
                 Status::DECLINED
             }
             _ => worker::hand_back(request),
@@ -301,102 +287,7 @@ pub struct Logged;
 
 impl RequestHook for Logged {
     fn run(_: Request<'_>) -> Status {
-        worker::make_spare();
+        one_time::make();
         Status::DECLINED
     }
-}
-
-/// Serves a request by its decision: `enter` on a worker, `keep` on this thread, or not at all.
-///
-/// Called on a thread that is no worker.
-pub fn serve(
-    request: Request<'_>,
-    enter: impl FnOnce(&Target) -> Status,
-    keep: impl FnOnce() -> Status,
-) -> Status {
-    if let Err(why) = nested::part(request) {
-        return refuse(request, Status::INTERNAL_SERVER_ERROR, why);
-    }
-    match decide::decision(request) {
-        Ok(Decision::Keep) => {
-            let decided = record::of(request).and_then(|record| record.decided.get());
-            if decided.is_some_and(|decided| decided.is_servers_own) {
-                filter::keep_only(request, &interop::SERVERS_FILTERS);
-            }
-            keep()
-        }
-        Ok(Decision::Enter(_)) if !CHILD_HAS_BEGUN.load(Ordering::Relaxed) => {
-            let why = "SEL0001: refused: this child has not begun as it should";
-            refuse(request, Status::INTERNAL_SERVER_ERROR, why)
-        }
-        Ok(Decision::Enter(target)) => match rewritten(request) {
-            Some(uri) => {
-                request.internal_redirect(&uri);
-                Status::OK
-            }
-            None => match refusal(request) {
-                Some(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, &why),
-                None => {
-                    if let Some(record) = record::of(request) {
-                        record.has_run.set(true);
-                    }
-                    let status = enter(target);
-                    if record::of(request).is_some_and(|record| record.had_interpreter.get()) {
-                        process_state::put_back();
-                    }
-                    decide::set_after_page(request);
-                    status
-                }
-            },
-        },
-        Ok(Decision::Refuse(why @ Why::Unmapped)) => {
-            refuse(request, Status::FORBIDDEN, &format!("SEL0104: {why}"))
-        }
-        Ok(Decision::Refuse(why @ Why::ProviderFailed(_))) => {
-            refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0108: {why}"))
-        }
-        Ok(Decision::Refuse(why @ Why::NoPeer(_))) => {
-            refuse(request, Status::FORBIDDEN, &format!("SEL0109: {why}"))
-        }
-        Ok(Decision::Refuse(why)) => {
-            refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0105: {why}"))
-        }
-        Err(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, why),
-    }
-}
-
-fn refuse(request: Request<'_>, status: Status, why: &str) -> Status {
-    // Nothing of it runs, its filters neither. (A part's has what tells its end from the page's.)
-    if request.main().is_none() {
-        filter::close(request, || ());
-    }
-    log::request(request, Level::Error, why);
-    counters::refused(why);
-    status
-}
-
-/// Where mod_rewrite wants to go, for a request whose handler would do nothing but redirect it.
-///
-/// The redirect starts here, on the connection's thread, so that the new request is authorised with the
-/// server's privileges and confined by its own decision. It is not left to the handlers: another one
-/// might take the request first, and would not be confined.
-fn rewritten(request: Request<'_>) -> Option<CString> {
-    if request.handler()?.to_bytes() != b"redirect-handler" {
-        return None;
-    }
-    let mut uri = request.filename()?.to_bytes().strip_prefix(b"redirect:")?.to_vec();
-    if let Some(arguments) = request.arguments() {
-        uri.push(b'?');
-        uri.extend_from_slice(arguments.to_bytes());
-    }
-    CString::new(uri).ok()
-}
-
-/// Why a mapped request's handler is not to run, as far as it is known before.
-fn refusal(request: Request<'_>) -> Option<String> {
-    let settings = decide::mapping(request)?;
-    if !settings.binding.get().is_some_and(|binding| binding.bind(request)) {
-        return Some(UNBOUND.to_owned());
-    }
-    interop::refusal(request, settings)
 }

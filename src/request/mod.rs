@@ -9,5 +9,6 @@ pub mod htaccess;
 pub mod identity;
 mod inherited;
 pub mod nested;
+mod privileged;
 pub mod record;
 mod rules;

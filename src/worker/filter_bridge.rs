@@ -1,9 +1,8 @@
 //! Where a nested request's filters end and its parent's begin: what passes there is called on the parent's own thread.
 
 use super::handoff::{Answer, Question};
-use super::{Job, current};
+use super::{Job, current, no_part};
 use crate::httpd::filter::{self, Call, Carrier};
-use crate::httpd::log::{self, Level};
 use std::sync::Arc;
 
 /// Where a subrequest's filters end, and its parent's begin.
@@ -39,11 +38,4 @@ fn same(one: Option<&Arc<Job>>, other: Option<&Arc<Job>>) -> bool {
         (None, None) => true,
         _ => false,
     }
-}
-
-/// The answer to a call of a filter whose request has nothing to do with this thread.
-pub fn no_part() -> i32 {
-    let text = "SEL0204: a filter was called on a thread that has no part in its request";
-    log::server(Level::Error, text);
-    filter::FAILED
 }

@@ -4,12 +4,11 @@
 //! request, and the lock orders what one wrote before what the other reads. `tests/model` has a model
 //! checker go through all orders in which threads can come by here.
 
-// Its parent's: the model has a `sync` of its own.
-use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::httpd::filter::Call;
 use crate::httpd::phase::PhaseCall;
 use crate::httpd::request::Ticket;
 use crate::httpd::status::Status;
+use crate::httpd::sync::{Condvar, Mutex, MutexGuard};
 use std::sync::PoisonError;
 use std::time::Duration;
 

@@ -2,14 +2,24 @@
 
 use super::Worker;
 use super::handoff::Order;
-use super::resident::Tenure;
 use crate::httpd::signals::Quiet;
 use crate::httpd::stack::Stack;
 use crate::httpd::thread::Thread;
 use crate::httpd::thread_stack_size;
+use crate::selinux::state::LiveState;
 use crate::status::counters::Counted;
 use std::io;
 use std::sync::Arc;
+
+/// What a resident worker has been made under, and how long it may go on.
+#[derive(Clone, Copy)]
+pub struct Tenure {
+    pub(super) state: &'static LiveState,
+    /// How many policies the kernel had loaded when it was made.
+    pub(super) policy: u32,
+    /// How many requests it may serve.
+    pub(super) left: u32,
+}
 
 /// A worker that has no request, for whoever has one.
 pub struct Ready {
@@ -40,5 +50,11 @@ impl Ready {
     pub fn dismiss(self) -> Thread {
         self.worker.link.order(Order::Dismiss);
         self.thread
+    }
+
+    /// Whether it may not go on.
+    pub(super) fn is_over(&self) -> bool {
+        let is_over = |tenure: &Tenure| tenure.left == 0 || tenure.policy != tenure.state.policy_loads();
+        self.tenure.as_ref().is_none_or(is_over)
     }
 }

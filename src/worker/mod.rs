@@ -9,13 +9,11 @@
 mod filter_bridge;
 mod handoff;
 mod idle;
-mod one_time;
+pub mod one_time;
 mod resident;
+pub mod serve;
+pub mod supervisor;
 
-pub use one_time::make as make_spare;
-
-#[cfg(feature = "faults")]
-use crate::httpd::faults::sync;
 use crate::httpd::filter::{self, Call};
 use crate::httpd::log::{self, Level};
 use crate::httpd::phase::PhaseCall;
@@ -25,26 +23,31 @@ use crate::httpd::status::Status;
 use crate::httpd::thread::{Task, name_this, with_task};
 use crate::httpd::{panic, php};
 use crate::selinux::{self, EnterError, Target};
-use crate::status::counters::{self, Kind};
-use filter_bridge::{Crossing, no_part};
+use crate::status::counters;
 use handoff::{Answer, Link, News, Order, Question};
-use idle::Ready;
-use one_time::Busy;
-#[cfg(not(feature = "faults"))]
-use std::sync;
+use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use supervisor::Supervisor;
 
 /// A thread for requests, as it and its supervisors have it.
 struct Worker {
     link: Link<Arc<Job>>,
-    /// How long it waits for another request; `None`: it ends with its first.
-    stays: Option<Duration>,
+    /// Whether it waits for another request; `None`: it ends with its first.
+    stays: Option<Stays>,
     /// The context that it has entered, for good.
     place: OnceLock<Target>,
     /// What it serves; its thread's alone.
     job: Mutex<Option<Arc<Job>>>,
+}
+
+/// How long a worker waits for its next request.
+#[derive(Clone, Copy)]
+struct Stays {
+    idle: Duration,
+    /// Whether it may end, when it has waited for so long.
+    retire: fn(&Worker) -> bool,
 }
 
 /// A request on its way through a worker.
@@ -52,6 +55,12 @@ pub struct Job {
     worker: Arc<Worker>,
     ticket: Ticket,
     target: Target,
+    /// The name of the worker's thread meanwhile.
+    name: CString,
+    /// What is done for it with the server's privileges.
+    supervisor: &'static dyn Supervisor,
+    /// Serves a request that its handler has started (`serve`).
+    serve_nested: fn(Request<'_>, &Arc<Job>) -> Status,
     /// What the handler answered. It starts out as an error: a handler may end its thread.
     status: AtomicI32,
     /// Whether the worker has given the request back, and may have another.
@@ -81,13 +90,6 @@ pub fn is_at(target: &Target) -> bool {
     current().is_some_and(|job| job.target == *target)
 }
 
-/// Serves a request on a worker in the context of `target`, and waits for its end.
-///
-/// Called on a thread that is no worker.
-pub fn enter(request: Request<'_>, target: &Target) -> Status {
-    enter_for(request, target, None)
-}
-
 /// Has a request that this worker's handler started served elsewhere: by another worker, or by the
 /// supervisor itself, as its own decision says. Waits for its end.
 pub fn hand_back(request: Request<'_>) -> Status {
@@ -107,70 +109,6 @@ fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Stat
     })
 }
 
-fn enter_for(request: Request<'_>, target: &Target, origin: Option<Arc<Job>>) -> Status {
-    filter::cross(request, || Crossing { origin: origin.clone() });
-    let thread_before = request.connection_thread();
-    let status = request.lend(|ticket| -> std::io::Result<Status> {
-        let quiet = Quiet::new();
-        let ready = resident::take(request, target, &quiet).transpose()?.or_else(one_time::take);
-        let worker = ready.as_ref().map_or_else(|| Worker::new(None), |ready| Arc::clone(&ready.worker));
-        let job = Arc::new(Job {
-            worker: Arc::clone(&worker),
-            ticket,
-            target: Arc::clone(target),
-            status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
-            is_over: AtomicBool::new(false),
-            adopted: Mutex::new(None),
-            given: Instant::now(),
-            home: origin.as_ref().map_or(thread_before, |origin| origin.home),
-            origin,
-        });
-        let _active = (counters::worker(Kind::Active, target.text()), Busy::new());
-        worker.link.order(Order::Serve(Arc::clone(&job)));
-        let ready = match ready {
-            Some(ready) => ready,
-            // It finds its order, and need not wait for it. Where it cannot be, the order is given up.
-            None => Ready::start(worker, one_time::take_ended(), &quiet).inspect_err(|_| job.worker.end())?,
-        };
-        // One that waits for an answer gets it in there.
-        let news = loop {
-            match job.attend(&quiet) {
-                News::Returned(_) => {}
-                news => break news,
-            }
-        };
-        job.is_over.store(true, Ordering::Release);
-        match ready.tenure {
-            Some(tenure) => resident::put_back(ready, tenure, &news),
-            None => one_time::put_back(ready.thread),
-        }
-        Ok(Status(job.status.load(Ordering::Acquire)))
-    });
-    request.set_connection_thread(thread_before);
-    match status {
-        Ok(status) => request_status(request, status),
-        Err(error) => {
-            let why = format!("SEL0201: no thread can be made for the request: {error}");
-            log::request(request, Level::Error, &why);
-            counters::refused(&why);
-            request.set_error_header(c"Retry-After", c"1");
-            Status::SERVICE_UNAVAILABLE
-        }
-    }
-}
-
-/// What httpd is told of a handler's answer: never that the request can be served by another.
-fn request_status(request: Request<'_>, status: Status) -> Status {
-    let why = match status {
-        Status::DECLINED => "SEL0202: no handler took the request",
-        Status::SUSPENDED => "SEL0203: the handler would go on later, on a thread that is not confined",
-        other => return other,
-    };
-    log::request(request, Level::Error, why);
-    counters::refused(why);
-    Status::INTERNAL_SERVER_ERROR
-}
-
 impl Job {
     /// Supervisor: answers the worker until there is other news of it.
     fn attend(self: &Arc<Job>, quiet: &Quiet) -> News {
@@ -186,7 +124,9 @@ impl Job {
     }
 
     fn serve(self: &Arc<Job>, ticket: Ticket, quiet: &Quiet) -> Status {
-        panic::guard(Status::INTERNAL_SERVER_ERROR, || quiet.lifted(|| serve_nested(ticket.redeem(), self)))
+        panic::guard(Status::INTERNAL_SERVER_ERROR, || {
+            quiet.lifted(|| (self.serve_nested)(ticket.redeem(), self))
+        })
     }
 
     /// Supervisor: runs a phase of a request that the worker started.
@@ -194,7 +134,7 @@ impl Job {
         // What hooks keep with the thread (mod_lua), the worker must not share.
         request.on_thread(self.home, || {
             panic::guard(Status::INTERNAL_SERVER_ERROR, || {
-                quiet.lifted(|| crate::request::hooks::run_phase(request, call, true))
+                quiet.lifted(|| self.supervisor.run_phase(request, call))
             })
         })
     }
@@ -238,23 +178,6 @@ impl Job {
     }
 }
 
-/// Supervisor: serves a request that `origin`'s handler started, by the request's own decision.
-fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
-    crate::request::hooks::serve(
-        request,
-        |target| enter_for(request, target, Some(Arc::clone(origin))),
-        || {
-            filter::cross(request, || Crossing { origin: Some(Arc::clone(origin)) });
-            // The worker's would give the server its interpreters (`LuaScope thread`).
-            let status = request.on_thread(origin.home, || {
-                php::measure_connection_thread();
-                run_to_end(request)
-            });
-            request_status(request, status)
-        },
-    )
-}
-
 /// Runs the handler, and has the request's own filters see the response's end here.
 fn run_to_end(request: Request<'_>) -> Status {
     let status = request.run_handler();
@@ -267,9 +190,16 @@ fn run_to_end(request: Request<'_>) -> Status {
     status
 }
 
+/// The answer to a call of a filter whose request has nothing to do with this thread.
+fn no_part() -> i32 {
+    let text = "SEL0204: a filter was called on a thread that has no part in its request";
+    log::server(Level::Error, text);
+    filter::FAILED
+}
+
 impl Worker {
     /// One that stays for so long where it has nothing to do; `None`: it serves one request. It has no thread yet.
-    fn new(stays: Option<Duration>) -> Arc<Worker> {
+    fn new(stays: Option<Stays>) -> Arc<Worker> {
         Arc::new(Worker { link: Link::new(), stays, place: OnceLock::new(), job: Mutex::new(None) })
     }
 
@@ -304,8 +234,8 @@ impl Task for Worker {
             drop(served);
             self.link.finish();
         }
-        let order = match self.link.await_order(self.stays) {
-            None if resident::retire(self) => None,
+        let order = match self.link.await_order(self.stays.map(|stays| stays.idle)) {
+            None if self.stays.is_some_and(|stays| (stays.retire)(self)) => None,
             // Somebody has taken it just now.
             None => self.link.await_order(None),
             order => order,
@@ -353,7 +283,7 @@ impl Job {
     fn begin(self: &Arc<Job>) -> bool {
         panic::guard(false, || {
             let request = self.ticket.redeem();
-            name_this(crate::request::decide::tag(request));
+            name_this(&self.name);
             if let Err(error) = self.worker.enter(&self.target) {
                 let why = format!("SEL0101: refused: {} cannot be entered: {error}", self.target);
                 log::request(request, Level::Error, &why);

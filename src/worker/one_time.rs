@@ -42,7 +42,7 @@ impl Drop for Reserve {
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// A request that a worker has, as long as this value is there.
-pub struct Busy(());
+pub(super) struct Busy(());
 
 impl Busy {
     /// One more.
@@ -59,17 +59,17 @@ impl Drop for Busy {
 }
 
 /// The thread's spare, for one request; `None` where it has none.
-pub fn take() -> Option<Ready> {
+pub(super) fn take() -> Option<Ready> {
     RESERVE.with_borrow_mut(|reserve| reserve.spare.take()).map(|spare| Ready { counted: None, ..spare })
 }
 
 /// A thread whose stack is free for another, once it is joined.
-pub fn take_ended() -> Option<Thread> {
+pub(super) fn take_ended() -> Option<Thread> {
     RESERVE.with_borrow_mut(|reserve| (!reserve.ended.is_empty()).then(|| reserve.ended.remove(0)))
 }
 
 /// Takes back the thread of a worker that has served.
-pub fn put_back(thread: Thread) {
+pub(super) fn put_back(thread: Thread) {
     RESERVE.with_borrow_mut(|reserve| reserve.ended.push(thread));
 }
 

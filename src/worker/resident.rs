@@ -2,37 +2,18 @@
 //! context only, one after the other, until it has been idle for long, has served many, or its thread is wanted for
 //! another context. None ever changes context.
 
-use super::Worker;
 use super::handoff::News;
-use super::idle::Ready;
+use super::idle::{Ready, Tenure};
+use super::{Stays, Worker};
 use crate::config::settings::{Section, Stay};
 use crate::httpd::request::Request;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
 use crate::httpd::threads_per_child;
-use crate::selinux::state::LiveState;
 use crate::selinux::{Target, query};
 use crate::status::counters::{self, Kind};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// What a resident worker has been made under, and how long it may go on.
-#[derive(Clone, Copy)]
-pub struct Tenure {
-    state: &'static LiveState,
-    /// How many policies the kernel had loaded when it was made.
-    policy: u32,
-    /// How many requests it may serve.
-    left: u32,
-}
-
-impl Ready {
-    /// Whether it may not go on.
-    fn is_over(&self) -> bool {
-        let is_over = |tenure: &Tenure| tenure.left == 0 || tenure.policy != tenure.state.policy_loads();
-        self.tenure.as_ref().is_none_or(is_over)
-    }
-}
 
 /// This child's resident workers.
 struct Pool {
@@ -108,7 +89,7 @@ fn make(stay: Stay, tenure: Tenure, quiet: &Quiet) -> io::Result<Ready> {
         std::mem::take(&mut pool.ended)
     };
     loop {
-        match Ready::start(Worker::new(Some(stay.idle)), ended.pop(), quiet) {
+        match Ready::start(Worker::new(Some(Stays { idle: stay.idle, retire })), ended.pop(), quiet) {
             Ok(ready) => return Ok(Ready { tenure: Some(tenure), ..ready }),
             Err(error) => {
                 let mut pool = pool();
@@ -149,7 +130,7 @@ pub fn put_back(ready: Ready, tenure: Tenure, news: &News) {
 }
 
 /// Called on a worker that has waited for long: whether it may end, and is no longer among those that wait.
-pub fn retire(worker: &Worker) -> bool {
+fn retire(worker: &Worker) -> bool {
     let mut pool = pool();
     let Some(place) = pool.idle.iter().position(|ready| std::ptr::eq(&*ready.worker, worker)) else {
         return false;

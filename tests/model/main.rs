@@ -8,9 +8,9 @@
 #[path = "../../src/worker/handoff.rs"]
 mod handoff;
 
-// What handoff.rs finds beside itself, and at the crate's root, in the module.
-use loom::sync;
+// What handoff.rs finds at the crate's root, in the module.
 mod httpd {
+    pub use loom::sync;
     pub mod filter {
         pub struct Call(pub i32);
     }

@@ -1,4 +1,4 @@
-//! The part of `std::sync` that a worker's hand-over takes (`worker::link`), over libc's locks: helgrind knows those, and
+//! The part of `std::sync` that a worker's hand-over takes (`worker::handoff`), over libc's locks: helgrind knows those, and
 //! sees with them what is ordered before what. It does not see it in std's own, which are futexes.
 
 use std::cell::UnsafeCell;

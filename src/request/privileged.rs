@@ -1,0 +1,137 @@
+//! All that the server's privileges do for a worker: a request that its handler has started is served by its own decision, and
+//! has its phases run, on the thread that waits for the worker.
+
+use super::{decide, nested, record};
+use crate::httpd::filter;
+use crate::httpd::log::{self, Level};
+use crate::httpd::phase::PhaseCall;
+use crate::httpd::process_state;
+use crate::httpd::request::Request;
+use crate::httpd::status::Status;
+use crate::interop;
+use crate::selinux::Target;
+use crate::status::counters;
+use crate::worker::supervisor::Supervisor;
+use mapping::{Decision, Why};
+use std::ffi::{CStr, CString};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether this child has begun as it should (`hooks::ChildInit`): else nothing is confined in it.
+pub static CHILD_HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+
+/// What waits for a worker, with the server's privileges.
+pub struct Privileged;
+
+impl Supervisor for Privileged {
+    fn thread_name<'r>(&self, request: Request<'r>) -> &'r CStr {
+        decide::tag(request)
+    }
+
+    fn run_phase(&self, request: Request<'_>, call: PhaseCall) -> Status {
+        run_phase(request, call, true)
+    }
+
+    fn serve(
+        &self,
+        request: Request<'_>,
+        enter: &mut dyn FnMut(&Target) -> Status,
+        keep: &mut dyn FnMut() -> Status,
+    ) -> Status {
+        if let Err(why) = nested::part(request) {
+            return refuse(request, Status::INTERNAL_SERVER_ERROR, why);
+        }
+        match decide::decision(request) {
+            Ok(Decision::Keep) => {
+                let decided = record::of(request).and_then(|record| record.decided.get());
+                if decided.is_some_and(|decided| decided.is_servers_own) {
+                    filter::keep_only(request, &interop::SERVERS_FILTERS);
+                }
+                keep()
+            }
+            Ok(Decision::Enter(_)) if !CHILD_HAS_BEGUN.load(Ordering::Relaxed) => {
+                let why = "SEL0001: refused: this child has not begun as it should";
+                refuse(request, Status::INTERNAL_SERVER_ERROR, why)
+            }
+            Ok(Decision::Enter(target)) => match rewritten(request) {
+                Some(uri) => {
+                    request.internal_redirect(&uri);
+                    Status::OK
+                }
+                None => match refusal(request) {
+                    Some(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, &why),
+                    None => {
+                        if let Some(record) = record::of(request) {
+                            record.has_run.set(true);
+                        }
+                        let status = enter(target);
+                        if record::of(request).is_some_and(|record| record.had_interpreter.get()) {
+                            process_state::put_back();
+                        }
+                        decide::set_after_page(request);
+                        status
+                    }
+                },
+            },
+            Ok(Decision::Refuse(why @ Why::Unmapped)) => {
+                refuse(request, Status::FORBIDDEN, &format!("SEL0104: {why}"))
+            }
+            Ok(Decision::Refuse(why @ Why::ProviderFailed(_))) => {
+                refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0108: {why}"))
+            }
+            Ok(Decision::Refuse(why @ Why::NoPeer(_))) => {
+                refuse(request, Status::FORBIDDEN, &format!("SEL0109: {why}"))
+            }
+            Ok(Decision::Refuse(why)) => {
+                refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0105: {why}"))
+            }
+            Err(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, why),
+        }
+    }
+}
+
+/// Runs a phase of a request on this thread, which is no worker. `is_brought`: a worker's handler has started the request.
+pub fn run_phase(request: Request<'_>, call: PhaseCall, is_brought: bool) -> Status {
+    let status = nested::before(request, call.phase(), is_brought);
+    if status != Status::OK {
+        return status;
+    }
+    let status = call.run(request);
+    nested::after(request, call.phase());
+    status
+}
+
+fn refuse(request: Request<'_>, status: Status, why: &str) -> Status {
+    // Nothing of it runs, its filters neither. (A part's has what tells its end from the page's.)
+    if request.main().is_none() {
+        filter::close(request, || ());
+    }
+    log::request(request, Level::Error, why);
+    counters::refused(why);
+    status
+}
+
+/// Where mod_rewrite wants to go, for a request whose handler would do nothing but redirect it.
+///
+/// The redirect starts here, on the connection's thread, so that the new request is authorised with the
+/// server's privileges and confined by its own decision. It is not left to the handlers: another one
+/// might take the request first, and would not be confined.
+fn rewritten(request: Request<'_>) -> Option<CString> {
+    if request.handler()?.to_bytes() != b"redirect-handler" {
+        return None;
+    }
+    let mut uri = request.filename()?.to_bytes().strip_prefix(b"redirect:")?.to_vec();
+    if let Some(arguments) = request.arguments() {
+        uri.push(b'?');
+        uri.extend_from_slice(arguments.to_bytes());
+    }
+    CString::new(uri).ok()
+}
+
+/// Why a mapped request's handler is not to run, as far as it is known before.
+pub fn refusal(request: Request<'_>) -> Option<String> {
+    let settings = decide::mapping(request)?;
+    if !settings.binding.get().is_some_and(|binding| binding.bind(request)) {
+        return Some(interop::UNBOUND.to_owned());
+    }
+    interop::refusal(request, settings)
+}

@@ -1,0 +1,120 @@
+//! A request's way through a worker, as its supervisor has it: a worker is found or made, given the request, and attended to
+//! until it gives it back.
+
+use super::filter_bridge::Crossing;
+use super::handoff::{News, Order};
+use super::idle::Ready;
+use super::one_time::{self, Busy};
+use super::resident;
+use super::supervisor::Supervisor;
+use super::{Job, Worker, run_to_end};
+use crate::httpd::filter;
+use crate::httpd::log::{self, Level};
+use crate::httpd::php;
+use crate::httpd::request::Request;
+use crate::httpd::signals::Quiet;
+use crate::httpd::status::Status;
+use crate::httpd::thread::Task as _;
+use crate::selinux::Target;
+use crate::status::counters::{self, Kind};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// Serves a request on a worker in the context of `target`, and waits for its end.
+///
+/// Called on a thread that is no worker.
+pub fn enter(request: Request<'_>, target: &Target, supervisor: &'static dyn Supervisor) -> Status {
+    enter_for(request, target, supervisor, None)
+}
+
+fn enter_for(
+    request: Request<'_>,
+    target: &Target,
+    supervisor: &'static dyn Supervisor,
+    origin: Option<Arc<Job>>,
+) -> Status {
+    let name = supervisor.thread_name(request).to_owned();
+    filter::cross(request, || Crossing { origin: origin.clone() });
+    let thread_before = request.connection_thread();
+    let status = request.lend(|ticket| -> std::io::Result<Status> {
+        let quiet = Quiet::new();
+        let ready = resident::take(request, target, &quiet).transpose()?.or_else(one_time::take);
+        let worker = ready.as_ref().map_or_else(|| Worker::new(None), |ready| Arc::clone(&ready.worker));
+        let job = Arc::new(Job {
+            worker: Arc::clone(&worker),
+            ticket,
+            target: Arc::clone(target),
+            name,
+            supervisor,
+            serve_nested,
+            status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
+            is_over: AtomicBool::new(false),
+            adopted: Mutex::new(None),
+            given: Instant::now(),
+            home: origin.as_ref().map_or(thread_before, |origin| origin.home),
+            origin,
+        });
+        let _active = (counters::worker(Kind::Active, target.text()), Busy::new());
+        worker.link.order(Order::Serve(Arc::clone(&job)));
+        let ready = match ready {
+            Some(ready) => ready,
+            // It finds its order, and need not wait for it. Where it cannot be, the order is given up.
+            None => Ready::start(worker, one_time::take_ended(), &quiet).inspect_err(|_| job.worker.end())?,
+        };
+        // One that waits for an answer gets it in there.
+        let news = loop {
+            match job.attend(&quiet) {
+                News::Returned(_) => {}
+                news => break news,
+            }
+        };
+        job.is_over.store(true, Ordering::Release);
+        match ready.tenure {
+            Some(tenure) => resident::put_back(ready, tenure, &news),
+            None => one_time::put_back(ready.thread),
+        }
+        Ok(Status(job.status.load(Ordering::Acquire)))
+    });
+    request.set_connection_thread(thread_before);
+    match status {
+        Ok(status) => request_status(request, status),
+        Err(error) => {
+            let why = format!("SEL0201: no thread can be made for the request: {error}");
+            log::request(request, Level::Error, &why);
+            counters::refused(&why);
+            request.set_error_header(c"Retry-After", c"1");
+            Status::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
+/// What httpd is told of a handler's answer: never that the request can be served by another.
+fn request_status(request: Request<'_>, status: Status) -> Status {
+    let why = match status {
+        Status::DECLINED => "SEL0202: no handler took the request",
+        Status::SUSPENDED => "SEL0203: the handler would go on later, on a thread that is not confined",
+        other => return other,
+    };
+    log::request(request, Level::Error, why);
+    counters::refused(why);
+    Status::INTERNAL_SERVER_ERROR
+}
+
+/// Supervisor: serves a request that `origin`'s handler started, by the request's own decision.
+fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
+    let supervisor = origin.supervisor;
+    supervisor.serve(
+        request,
+        &mut |target| enter_for(request, target, supervisor, Some(Arc::clone(origin))),
+        &mut || {
+            filter::cross(request, || Crossing { origin: Some(Arc::clone(origin)) });
+            // The worker's would give the server its interpreters (`LuaScope thread`).
+            let status = request.on_thread(origin.home, || {
+                php::measure_connection_thread();
+                run_to_end(request)
+            });
+            request_status(request, status)
+        },
+    )
+}

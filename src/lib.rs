@@ -35,7 +35,7 @@ impl httpd::module::Hooks for Hooks {
         hook::child_init::<ChildInit>(Order::REALLY_LAST);
         hook::child_end::<ChildEnd>(Order::MIDDLE);
         httpd::status_page::status_page::<status::page::Section>(Order::MIDDLE);
-        httpd::lua::pages::<interop::Restricted>(Order::MIDDLE);
+        httpd::lua::pages::<interop::lua::Restricted>(Order::MIDDLE);
         httpd::htaccess::register::<request::htaccess::Htaccess>(Order::REALLY_FIRST);
         hook::post_perdir_config::<PlaceKnown>(Order::REALLY_FIRST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.

@@ -16,6 +16,7 @@ type Create = unsafe extern "C" fn(*mut ffi::apr_pool_t, *mut c_char) -> *mut c_
 type Merge = unsafe extern "C" fn(*mut ffi::apr_pool_t, *mut c_void, *mut c_void) -> *mut c_void;
 
 /// A directive that is carried out on top.
+#[derive(Clone, Copy)]
 pub struct Wanted {
     /// The module, by its source's name (`mod_lua.c`).
     pub module: &'static CStr,

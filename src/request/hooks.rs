@@ -1,12 +1,12 @@
 //! One type per hook: gather facts, have them decided, act.
 
+use super::handlers::HandlersInTurn;
 use super::privileged::{self, Privileged};
 use super::{decide, record};
 use crate::config::settings::{Section, Settings};
 use crate::config::{dump, strays};
 use crate::httpd::bound::Binding;
 use crate::httpd::configuration::Keeper;
-use crate::httpd::dbd::{self, OpenHook};
 use crate::httpd::handler;
 use crate::httpd::hook::{
     ChildEndHook, ChildHook, PreConfigHook, RequestHook, Server, StartHook, TestConfigHook,
@@ -15,12 +15,10 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::phase::{self, Phase, PhaseCall, PhaseRunner};
 use crate::httpd::pool::Pool;
 use crate::httpd::prefork_signals;
-use crate::httpd::proxy::BackEnd;
 use crate::httpd::request::Request;
-use crate::httpd::ssi::{self, ExecHook};
 use crate::httpd::status::Status;
 use crate::httpd::{
-    has_module, is_defined, on_first_pass, only_checks_configuration, php, process, process_state, sections,
+    is_defined, on_first_pass, only_checks_configuration, php, process, process_state, sections,
 };
 use crate::selinux::contexts::Faults;
 use crate::status::counters;
@@ -64,38 +62,9 @@ pub struct PreConfig;
 impl PreConfigHook for PreConfig {
     fn run(configuration: Pool<'_>) -> Status {
         startup::label_sockets(settings(configuration));
-        if has_module(c"mod_cgid.c") {
-            ssi::judge_exec::<DaemonExec>();
-        }
-        dbd::judge_open::<KeptConnection>();
+        interop::cgid::judge_exec();
+        interop::dbd::judge_open();
         Status::OK
-    }
-}
-
-/// mod_dbd's connections, which others have opened.
-struct KeptConnection;
-
-impl OpenHook for KeptConnection {
-    fn may_open() -> bool {
-        let may_open = !worker::is_worker() || dbd::keeps_none();
-        if !may_open {
-            log::server(Level::Error, interop::ON_KEPT_CONNECTION);
-        }
-        may_open
-    }
-}
-
-/// SSI's `exec`, which mod_cgid's daemon would run.
-struct DaemonExec;
-
-impl ExecHook for DaemonExec {
-    fn may_run(page: Request<'_>) -> bool {
-        // What runs on a worker is confined, and the daemon is not.
-        let may_run = !worker::is_worker();
-        if !may_run {
-            log::request(page, Level::Error, interop::IN_CGI_DAEMON);
-        }
-        may_run
     }
 }
 
@@ -160,7 +129,7 @@ impl ChildHook for ChildInit {
         {
             // The kernel would let a worker use what the server context has opened, and the back end would take it
             // for that.
-            startup::mapped_back_ends(settings, main).iter_mut().for_each(BackEnd::keep_no_connections);
+            interop::proxy::keep_no_connections(settings, main);
             prefork_signals::in_time();
             if let Err(error) = process::forbid_core_files() {
                 let text = format!(
@@ -171,7 +140,7 @@ impl ChildHook for ChildInit {
             }
             process_state::note();
             interop::find_interpreters();
-            let taken = phase::take_over::<Phases>().and_then(|()| handler::take_over::<interop::Judge>());
+            let taken = phase::take_over::<Phases>().and_then(|()| handler::take_over::<HandlersInTurn>());
             if let Err(why) = taken {
                 log::server(Level::Error, &format!("SEL0001: this httpd's hooks are unknown: {why}"));
                 return;

@@ -4,6 +4,7 @@ pub mod audit_tag;
 pub mod decide;
 mod environment;
 mod explain;
+mod handlers;
 pub mod hooks;
 pub mod htaccess;
 pub mod identity;

@@ -3,14 +3,13 @@
 
 mod labels;
 
-use crate::config::settings::{Interpreters, Section, Settings, Started};
+use crate::config::settings::{Settings, Started};
 use crate::config::strays::{self, Stray};
 use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
-use crate::httpd::proxy::BackEnd;
-use crate::httpd::sections::{self, ServerScopes};
-use crate::httpd::{config_tree, has_module, on_first_pass, only_checks_configuration, process};
+use crate::httpd::sections;
+use crate::httpd::{on_first_pass, only_checks_configuration, process};
 use crate::interop;
 use crate::maps::Maps;
 use crate::maps::watcher::Watcher;
@@ -18,7 +17,6 @@ use crate::selinux::contexts::{Aims, Faults, resolve};
 use crate::selinux::state::LiveState;
 use crate::selinux::{self, Mode, Prepared, query};
 use mapping::{Context, Rule as Source};
-use std::ffi::CString;
 use std::io;
 
 /// Works out what requests are decided by, and proves that it works.
@@ -65,7 +63,7 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     if let Some(loss) = loss.as_ref().filter(|_| may_be_below) {
         return Err(vec![loss.clone()]);
     }
-    let python = python_handlers();
+    let python = interop::wsgi::python_handlers();
     let labels = labels::warning(&aims, has_others, &server);
     // Under `httpd -t`, the first pass is the only one.
     if let Some(text) = labels.as_ref().filter(|_| !on_first_pass() || only_checks_configuration()) {
@@ -73,7 +71,7 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     }
     if !on_first_pass() {
         warn(&aims, &server);
-        warn_of_modules(settings, main, &python);
+        interop::warn(settings, main, &python);
         for Stray { location, directive } in strays::of(settings, &sections::of_servers(main)) {
             let text = format!(
                 "SEL0018: {location}: {directive} is in a section by which no request is decided, as far as mod_selinux can tell: write it in the section around, or in one that is for the same requests"
@@ -208,100 +206,6 @@ fn warn(aims: &Aims, server: &Context) {
         );
         log::server(Level::Warning, &text);
     }
-}
-
-/// Modules whose work for a mapped request is not done as the configuration says.
-fn warn_of_modules(settings: &Settings, main: Server<'_>, python: &[CString]) {
-    if !settings.confines() {
-        return;
-    }
-    if has_module(c"mod_cgid.c") {
-        let text = "SEL0015: mod_cgid is loaded: its daemon would run CGI scripts outside of the confinement, so those of mapped requests are refused; load mod_cgi instead";
-        log::server(Level::Warning, text);
-    }
-    let interpreters = interop::interpreters().join(", ");
-    if !interpreters.is_empty() {
-        let (level, text) = match settings.interpreters() {
-            Interpreters::Shared => (
-                Level::Warning,
-                format!(
-                    "SEL0020: pages of all mapped requests run in the same {interpreters}, and can reach each other there (SELinuxInterpreters shared)"
-                ),
-            ),
-            Interpreters::Refuse => (
-                Level::Notice,
-                format!(
-                    "SEL0020: {interpreters} run no page of a mapped request (SELinuxInterpreters refuse)"
-                ),
-            ),
-        };
-        log::server(level, &text);
-    }
-    for back_end in mapped_back_ends(settings, main).iter().filter(|back_end| back_end.has_enablereuse()) {
-        let text = format!(
-            "SEL0016: enablereuse is not followed for {}: a connection that one context opened would be used by others, so that where rules stand, each request makes its own",
-            back_end.name()
-        );
-        log::server(Level::Warning, &text);
-    }
-    if has_module(c"mod_security2.c") {
-        let folders = config_tree::arguments_of("SecTmpDir");
-        let folders = folders.iter().map(|folder| String::from_utf8_lossy(folder));
-        let folders = folders.map(|folder| folder.trim_matches('"').trim_end_matches('/').to_owned());
-        for folder in folders.filter(|folder| folder != "/tmp") {
-            let text = format!(
-                "SEL0029: ModSecurity keeps long request bodies in {folder}, where workers may not read them, so that mapped requests fail: say SecTmpDir /tmp"
-            );
-            log::server(Level::Warning, &text);
-        }
-    }
-    if !python.is_empty() {
-        let text = "SEL0017: mod_wsgi may run Python in httpd itself, on threads that it keeps, so mapped requests to its scripts are refused; where it has daemon processes for them, say WSGIRestrictEmbedded On, and remove WSGIDispatchScript";
-        log::server(Level::Warning, text);
-    }
-}
-
-/// The back ends of servers in which a request may be confined: of all, where it is not known which.
-pub fn mapped_back_ends(settings: &Settings, main: Server<'_>) -> Vec<BackEnd> {
-    // Of a thousand virtual hosts, the list of scopes takes its time.
-    if !has_module(c"mod_proxy.c") {
-        return Vec::new();
-    }
-    let servers = sections::of_servers(main);
-    let has_strays = !strays::of(settings, &servers).is_empty();
-    let is_mapped = |server: &ServerScopes<'_, Section>| {
-        has_strays || server.all().any(|scope| scope.own.is_some_and(Section::confines))
-    };
-    servers.into_iter().filter(is_mapped).flat_map(|server| server.back_ends).collect()
-}
-
-/// The handlers by whose name mod_wsgi may run Python in httpd itself ("embedded"): all of them, unless it is told
-/// to do so for none. (Which group of processes a request is for, it finds out while it handles it.)
-fn python_handlers() -> Vec<CString> {
-    if !has_module(c"mod_wsgi.c") {
-        return Vec::new();
-    }
-    let restricted = config_tree::arguments_of("WSGIRestrictEmbedded");
-    let is_on = |argument: &Vec<u8>| unquoted(argument).eq_ignore_ascii_case(b"On");
-    // A dispatch script says which processes a request is for, and is run in httpd itself all the same.
-    let dispatches = !config_tree::arguments_of("WSGIDispatchScript").is_empty();
-    if !dispatches && !restricted.is_empty() && restricted.iter().all(is_on) {
-        return Vec::new();
-    }
-    let own = config_tree::arguments_of("WSGIHandlerScript").into_iter();
-    let own = own.filter_map(|arguments| {
-        let first = arguments.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
-        Some(unquoted(first).to_vec())
-    });
-    let known = ["wsgi-script", "application/x-httpd-wsgi"].map(Vec::from);
-    known.into_iter().chain(own).filter_map(|name| CString::new(name).ok()).collect()
-}
-
-/// A directive's argument without quotes around it.
-fn unquoted(argument: &[u8]) -> &[u8] {
-    let start = argument.iter().take_while(|b| **b == b'"').count();
-    let rest = &argument[start..];
-    &rest[..rest.len() - rest.iter().rev().take_while(|b| **b == b'"').count()]
 }
 
 /// Has the sockets that `Listen` is about to make carry the lowest level, where httpd itself is above it: it

@@ -1,0 +1,45 @@
+//! mod_cgid, whose daemon runs scripts and SSI's `exec`: it is not confined.
+
+use super::module::{Handlers, Kind, Module};
+use crate::httpd::log::{self, Level};
+use crate::httpd::request::Request;
+use crate::httpd::ssi::{self, ExecHook};
+use crate::worker;
+
+/// Why scripts and SSI `exec` of mapped requests are refused beside mod_cgid.
+const IN_CGI_DAEMON: &str =
+    "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)";
+
+/// Its handler.
+pub const MODULE: Module = Module {
+    source: c"mod_cgid.c",
+    handlers: Handlers::Named(&[c"cgi-script", c"application/x-httpd-cgi"]),
+    kind: Kind::Elsewhere(IN_CGI_DAEMON),
+};
+
+/// What is said of it when the server starts.
+pub fn warning() -> Option<String> {
+    let text = "SEL0015: mod_cgid is loaded: its daemon would run CGI scripts outside of the confinement, so those of mapped requests are refused; load mod_cgi instead";
+    MODULE.is_loaded().then(|| text.to_owned())
+}
+
+/// Has each `exec` judged; to be called before modules retrieve each other's functions.
+pub fn judge_exec() {
+    if MODULE.is_loaded() {
+        ssi::judge_exec::<DaemonExec>();
+    }
+}
+
+/// SSI's `exec`, which mod_cgid's daemon would run.
+struct DaemonExec;
+
+impl ExecHook for DaemonExec {
+    fn may_run(page: Request<'_>) -> bool {
+        // What runs on a worker is confined, and the daemon is not.
+        let may_run = !worker::is_worker();
+        if !may_run {
+            log::request(page, Level::Error, IN_CGI_DAEMON);
+        }
+        may_run
+    }
+}

@@ -4,15 +4,15 @@
 //! `selinux-map build` makes it for any server, and with the contexts that they lead to on one server.
 //! It must not read or map files into memory.
 
-use super::context::Context;
-use super::file_format::{self, Kind};
+use super::context::{Context, MAX_CONTEXT};
+use super::escape::quoted;
+use super::file_format::{self, CompiledError, Kind};
 use super::lookup::{self, Kinds, Value};
-use super::map::Line;
+use super::map::{Line, Map};
 use super::name::Case;
 use super::range::{Highest, Range};
 use super::selector::Asker;
 use super::spec::{DomainSpec, SpecError};
-use super::{MAX_CONTEXT, quoted};
 use fst::raw::{Builder, Fst};
 use fst::{IntoStreamer as _, Streamer as _};
 use std::collections::{BTreeMap, HashMap};
@@ -32,17 +32,6 @@ pub enum CompileError {
     Builder(String),
 }
 
-/// Why a file is no compiled map.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum CompiledError {
-    /// Something else, or of another version.
-    #[error("it is not a compiled map of this version: make it with `selinux-map build`")]
-    Foreign,
-    /// The checksum is wrong, or a length.
-    #[error("it is damaged or not all there: make it anew with `selinux-map build`")]
-    Damaged,
-}
-
 /// How many lines of each type are kept as the ones to try when the map is taken up.
 const TRIALS: usize = 256;
 
@@ -52,8 +41,18 @@ const BASES: usize = 2;
 const RANGES: usize = 3;
 const FST: usize = 4;
 
+impl Map {
+    /// The compiled form, for [`CompiledMap::open`].
+    ///
+    /// # Errors
+    /// [`CompileError`] where there are more different types or ranges than that form holds.
+    pub fn compile(&self) -> Result<Vec<u8>, CompileError> {
+        compile(self.case(), self.in_order_of_keys())
+    }
+}
+
 /// The compiled form of lines that come with their keys, in the order of keys.
-pub(super) fn compile<'l>(
+fn compile<'l>(
     case: Case,
     lines: impl Iterator<Item = (&'l [u8], &'l Line)>,
 ) -> Result<Vec<u8>, CompileError> {

@@ -5,8 +5,12 @@
 
 use std::fmt;
 
+use super::escape::quoted;
 use super::range::{Range, RangeError};
-use super::{MAX_CONTEXT, quoted};
+
+/// The longest context, in bytes, that the kernel takes: `lsm_set_self_attr` allows a page for its
+/// 32-byte header, the text and the NUL after it; `attr/current` a little more.
+pub const MAX_CONTEXT: usize = 4096 - 32 - 1;
 
 /// The longest name of a user, role or type, in bytes.
 const MAX_NAME: usize = 255;

@@ -3,9 +3,9 @@
 //! Owns the order of things when rules are tried, and that an error is never 'no match'. It must
 //! not look anything up itself: the caller tries each rule.
 
-use super::compiled::CompiledError;
 use super::context::Context;
-use super::quoted;
+use super::escape::quoted;
+use super::file_format::CompiledError;
 use super::range::Range;
 use super::rule_list::Chain;
 use super::spec::SpecError;

@@ -2,7 +2,6 @@
 //!
 //! Owns how sections are found and how damage is noticed. It must not know what is in a section.
 
-use super::compiled::CompiledError;
 use std::ops::Range;
 
 const MAGIC: [u8; 8] = *b"selmap\x01\n";
@@ -10,6 +9,17 @@ const MAGIC: [u8; 8] = *b"selmap\x01\n";
 const HEAD: usize = 8 + 4 + 4 + SECTIONS * 8;
 /// How many sections each kind of file has.
 pub(super) const SECTIONS: usize = 5;
+
+/// Why a file is no compiled map.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CompiledError {
+    /// Something else, or of another version.
+    #[error("it is not a compiled map of this version: make it with `selinux-map build`")]
+    Foreign,
+    /// The checksum is wrong, or a length.
+    #[error("it is damaged or not all there: make it anew with `selinux-map build`")]
+    Damaged,
+}
 
 /// What a compiled file holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,9 +3,9 @@
 //! Owns their grammar, which is mod_authz_groupfile's (`groups_for_user`), and a compiled form that
 //! tells the groups of a user. It must not read files.
 
-use super::SHOWN;
-use super::compiled::{CompiledError, Part};
-use super::file_format::{self, Kind};
+use super::compiled::Part;
+use super::escape::SHOWN;
+use super::file_format::{self, CompiledError, Kind};
 use super::name::{Case, fold, write_escaped};
 use fst::raw::{Builder, Fst};
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,10 +3,9 @@
 //!
 //! Owns the file's grammar. It must not read files; which line decides for whom is `lookup`'s.
 
-use super::compiled;
+use super::escape::quoted;
 use super::lookup::{Value, key};
 use super::name::Case;
-use super::quoted;
 use super::selector::{Who, WhoError};
 use super::spec::{DomainSpec, SpecError};
 
@@ -187,13 +186,9 @@ impl Map {
         self.lines.iter().any(|line| matches!(line.who, Who::Group(_)))
     }
 
-    /// The compiled form, for [`CompiledMap::open`](compiled::CompiledMap::open).
-    ///
-    /// # Errors
-    /// [`compiled::CompileError`] where there are more different types or ranges than that form holds.
-    pub fn compile(&self) -> Result<Vec<u8>, compiled::CompileError> {
-        let lines = self.keys.iter().map(|(key, index)| (key.as_slice(), &self.lines[*index]));
-        compiled::compile(self.case, lines)
+    /// The rules with their keys, in the order of keys.
+    pub(super) fn in_order_of_keys(&self) -> impl Iterator<Item = (&[u8], &Line)> {
+        self.keys.iter().map(|(key, index)| (key.as_slice(), &self.lines[*index]))
     }
 }
 

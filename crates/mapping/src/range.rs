@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::quoted;
+use super::escape::quoted;
 
 /// Why a text is not a range.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

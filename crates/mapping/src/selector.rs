@@ -8,9 +8,9 @@ use std::net::IpAddr;
 
 use unicode_security::MixedScript as _;
 
+use super::escape::quoted;
 use super::name::{Case, Quoted, is_invisible, unquoted};
 use super::network::{Network, NetworkError};
-use super::quoted;
 
 const ANONYMOUS: &str = "__anonymous__";
 const ANYONE: &str = "*";

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::context::{Context, ContextError, name};
-use super::quoted;
+use super::escape::quoted;
 use super::range::{Range, RangeError};
 
 /// The longest spec, in bytes: more than any context the kernel takes.

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::problem::Problem;
+pub use crate::text::printable;
 
 /// The answer of a subcommand that could do what it was asked: [`Display`] is the text for people.
 pub trait Answer: Display + Serialize {
@@ -82,18 +83,4 @@ pub fn show<A: Answer>(result: Result<A, Trouble>, json: bool) -> ExitCode {
 fn as_json(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).expect("answers have nothing that JSON has not");
     text + "\n"
-}
-
-/// Text from a file, fit for a terminal and to be a part of a line: what is invisible or turns the
-/// direction of writing is escaped.
-pub fn printable(text: &str) -> String {
-    let escaped = |c: char| c.is_control() || unicode_width::UnicodeWidthChar::width(c) == Some(0);
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '\t' => out.push(' '),
-            c if escaped(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-        out
-    })
 }

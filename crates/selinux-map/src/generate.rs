@@ -194,12 +194,12 @@ pub struct Generated {
     files: Vec<String>,
 }
 
-/// Writes the pages, or the completion.
-pub fn run(args: &Args) -> Result<Generated, Trouble> {
+/// Writes the pages, or the completion, of this command line.
+pub fn run(args: &Args, whole: &clap::Command) -> Result<Generated, Trouble> {
     let trouble = |error| Trouble::file("write to", &args.folder, &error);
     let files = match args.what {
-        What::Man => pages().map_err(trouble)?,
-        What::Completion => vec![("selinux-map".to_owned(), completion())],
+        What::Man => pages(whole).map_err(trouble)?,
+        What::Completion => vec![("selinux-map".to_owned(), completion(whole))],
     };
     let write = |(name, content): (String, Vec<u8>)| -> Result<String, Trouble> {
         let path: &Path = &args.folder.join(name);
@@ -210,8 +210,8 @@ pub fn run(args: &Args) -> Result<Generated, Trouble> {
 }
 
 /// The command line without what is not for administrators.
-fn documented() -> clap::Command {
-    let whole = crate::command().disable_help_subcommand(true);
+fn documented(whole: &clap::Command) -> clap::Command {
+    let whole = whole.clone().disable_help_subcommand(true);
     let subcommands: Vec<_> =
         whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
     let bare =
@@ -220,17 +220,17 @@ fn documented() -> clap::Command {
     bare.about(whole.get_about().cloned().unwrap_or_default()).subcommands(subcommands)
 }
 
-fn completion() -> Vec<u8> {
+fn completion(whole: &clap::Command) -> Vec<u8> {
     let mut text = Vec::new();
-    clap_complete::generate(clap_complete::Shell::Bash, &mut documented(), "selinux-map", &mut text);
+    clap_complete::generate(clap_complete::Shell::Bash, &mut documented(whole), "selinux-map", &mut text);
     // It takes the hyphen of the program's name for the start of a subcommand's in one place of two
     // (https://github.com/clap-rs/clap/issues/6421), and then knows no subcommand's options.
     String::from_utf8_lossy(&text).replace("selinux__subcmd__map", "selinux__map").into_bytes()
 }
 
 /// Name and text of each man page.
-fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
-    let mut main = documented();
+fn pages(whole: &clap::Command) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut main = documented(whole);
     main.build();
     let exit = EXIT.split_once(": ").map_or(EXIT, |(_, text)| text);
     let mut pages = Vec::new();

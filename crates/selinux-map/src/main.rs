@@ -19,6 +19,7 @@ mod generate;
 mod problem;
 mod replace;
 mod source;
+mod text;
 
 use std::process::ExitCode;
 
@@ -68,6 +69,6 @@ fn main() -> ExitCode {
         Command::Assign(args) => show(assign::run(args), cli.json),
         Command::Domain(args) => show(domain::run(args), cli.json),
         Command::Denials(args) => show(denials::run(args), cli.json),
-        Command::Generate(args) => show(generate::run(args), cli.json),
+        Command::Generate(args) => show(generate::run(args, &command()), cli.json),
     }
 }

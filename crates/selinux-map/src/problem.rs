@@ -6,7 +6,7 @@ use mapping::{Fault, MapError};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::answer::printable;
+use crate::text::printable;
 
 /// How many characters of a line are shown.
 const SHOWN: usize = 100;

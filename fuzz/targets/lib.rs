@@ -1,7 +1,7 @@
 //! What the targets share: who asks, for which server, and what may be asked of a file that is not what it
 //! should be.
 
-use mapping::{Asker, Case, CompiledMap, Context, GroupFile, Range, ResolvedMap, Who};
+use mapping::{Case, Client, CompiledMap, Context, GroupFile, Range, ResolvedMap, Selector};
 use std::net::IpAddr;
 use std::panic;
 use std::sync::Once;
@@ -25,30 +25,30 @@ pub fn translate(_: &str) -> Option<Range> {
 }
 
 /// Asks as somebody for whom a line for `who` is, and in a group of that name.
-pub fn ask_as(who: &Who, ask: &mut dyn FnMut(&Asker<'_>)) {
+pub fn ask_as(who: &Selector, ask: &mut dyn FnMut(&Client<'_>)) {
     let address: Option<IpAddr> = match who {
-        Who::Net(network) => Some(network.address()),
+        Selector::Net(network) => Some(network.address()),
         _ => None,
     };
     let (user, groups) = match who {
-        Who::User(name) => (Some(name.as_slice()), [name.as_slice()]),
-        Who::Group(name) => (Some(&b"somebody"[..]), [name.as_slice()]),
+        Selector::User(name) => (Some(name.as_slice()), [name.as_slice()]),
+        Selector::Group(name) => (Some(&b"somebody"[..]), [name.as_slice()]),
         _ => (None, [&b"staff"[..]]),
     };
-    ask(&Asker { user, groups: &groups, address });
+    ask(&Client { user, groups: &groups, address });
     // In capitals, and with a byte more that is no character.
     let upper = groups[0].to_ascii_uppercase();
-    ask(&Asker { user: user.map(|_| upper.as_slice()), groups: &[&upper], address });
+    ask(&Client { user: user.map(|_| upper.as_slice()), groups: &[&upper], address });
     let other = [groups[0], b"\xfc"].concat();
-    ask(&Asker { user: user.map(|_| other.as_slice()), groups: &[&other], address });
-    ask(&Asker { user: Some(b"foo"), groups: &[], address });
+    ask(&Client { user: user.map(|_| other.as_slice()), groups: &[&other], address });
+    ask(&Client { user: Some(b"foo"), groups: &[], address });
 }
 
 /// People and places of each kind that a map can have lines for.
-pub fn ask_as_everybody(ask: &mut dyn FnMut(&Asker<'_>)) {
+pub fn ask_as_everybody(ask: &mut dyn FnMut(&Client<'_>)) {
     for user in [None, Some(&b"foo"[..]), Some(b"a"), Some(b"A\xfc")] {
         for address in ["192.0.2.7", "2001:db8::7", "::ffff:10.0.0.1"] {
-            ask(&Asker { user, groups: &[b"staff", b"a", b"\xfc"], address: address.parse().ok() });
+            ask(&Client { user, groups: &[b"staff", b"a", b"\xfc"], address: address.parse().ok() });
         }
     }
 }
@@ -59,7 +59,7 @@ pub fn use_files(file: &[u8]) {
     quiet();
     let _ = panic::catch_unwind(|| {
         let Ok(map) = CompiledMap::open(file) else { return };
-        ask_as_everybody(&mut |asker| drop(map.find(asker)));
+        ask_as_everybody(&mut |client| drop(map.find(client)));
         let _ = (map.len(), map.is_empty(), map.has_groups(), map.case(), map.trials().count());
         if let Ok(resolved) = map.resolved(&server(), translate) {
             use_resolved(&resolved);
@@ -84,8 +84,8 @@ pub fn use_files(file: &[u8]) {
 fn use_resolved(file: &[u8]) {
     let Ok(map) = ResolvedMap::open(file) else { return };
     let _ = map.has_groups();
-    ask_as_everybody(&mut |asker| {
-        if let Ok(Some((_, context))) = map.find(asker) {
+    ask_as_everybody(&mut |client| {
+        if let Ok(Some((_, context))) = map.find(client) {
             assert!(context.len() <= mapping::MAX_CONTEXT);
         }
     });

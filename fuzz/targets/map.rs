@@ -2,16 +2,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mapping::{Asker, Case, CompiledMap, DomainSpec, Fault, Line, Map, ResolvedMap, Who};
+use mapping::{Case, Client, CompiledMap, DomainSpec, Fault, Line, Map, ResolvedMap, Selector};
 use mod_selinux_fuzz::{SOME, ask_as, ask_as_everybody, server, translate};
 
 /// The manual's words: the first line that applies decides; of networks, only the longest applies.
-fn decides<'l>(lines: &'l [Line], case: Case, asker: &Asker<'_>) -> Option<&'l Line> {
+fn decides<'l>(lines: &'l [Line], case: Case, client: &Client<'_>) -> Option<&'l Line> {
     let prefix = |line: &&Line| match &line.who {
-        Who::Net(network) => Some(network.prefix()),
+        Selector::Net(network) => Some(network.prefix()),
         _ => None,
     };
-    let applying = || lines.iter().filter(|line| line.who.matches(asker, case));
+    let applying = || lines.iter().filter(|line| line.who.matches(client, case));
     let longest = applying().filter_map(|line| prefix(&line)).max();
     applying().find(|line| prefix(line).is_none() || prefix(line) == longest)
 }
@@ -36,7 +36,7 @@ fuzz_target!(|text: &[u8]| {
     let printed = format!("{first}{printed}");
     let again = Map::parse(printed.as_bytes()).expect("what is printed can be read");
     let rules = |map: &Map| map.lines().iter().map(|line| (line.who.clone(), line.spec.clone())).collect();
-    let (rules, again): (Vec<(Who, DomainSpec)>, Vec<_>) = (rules(&map), rules(&again));
+    let (rules, again): (Vec<(Selector, DomainSpec)>, Vec<_>) = (rules(&map), rules(&again));
     assert_eq!(rules, again);
 
     let compiled = CompiledMap::open(map.compile().expect("so few fit")).expect("what is made opens");
@@ -45,15 +45,15 @@ fuzz_target!(|text: &[u8]| {
     assert_eq!((lines.as_slice(), compiled.case()), (map.lines(), map.case()));
     let resolved = compiled.resolved(&server(), translate).expect("all names mean something");
     let resolved = ResolvedMap::open(resolved).expect("what is made opens");
-    let mut check = |asker: &Asker<'_>| {
-        let expected = decides(&lines, map.case(), asker);
-        let found = compiled.find(asker).map(|found| (found.line, found.spec));
+    let mut check = |client: &Client<'_>| {
+        let expected = decides(&lines, map.case(), client);
+        let found = compiled.find(client).map(|found| (found.line, found.spec));
         assert_eq!(found, expected.map(|line| (line.number, line.spec.clone())));
-        let Some(line) = expected else { return assert_eq!(resolved.find(asker), Ok(None)) };
+        let Some(line) = expected else { return assert_eq!(resolved.find(client), Ok(None)) };
         let range = line.spec.translated_range().and_then(translate);
         let spec = range.map_or(line.spec.clone(), |range| line.spec.clone().with_raw_range(range));
         if let Ok(context) = spec.resolve(&server()) {
-            assert_eq!(resolved.find(asker), Ok(Some((line.number, context.to_string()))));
+            assert_eq!(resolved.find(client), Ok(Some((line.number, context.to_string()))));
         }
     };
     ask_as_everybody(&mut check);

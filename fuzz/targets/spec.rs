@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mapping::{Context, DomainSpec, MAX_CONTEXT, Network, Range, Who};
+use mapping::{Context, DomainSpec, MAX_CONTEXT, Network, Range, Selector};
 use mod_selinux_fuzz::{server, translate};
 
 fuzz_target!(|text: &str| {
@@ -20,8 +20,8 @@ fuzz_target!(|text: &str| {
         assert_eq!(Context::parse(&context.to_string()).as_ref(), Ok(&context));
         assert!(context.to_string().len() <= MAX_CONTEXT);
     }
-    if let Ok(who) = Who::parse(text) {
-        assert_eq!(Who::parse(&who.to_string()), Ok(who));
+    if let Ok(who) = Selector::parse(text) {
+        assert_eq!(Selector::parse(&who.to_string()), Ok(who));
     }
     if let Ok(network) = Network::parse(text) {
         assert_eq!(Network::parse(&network.to_string()), Ok(network));

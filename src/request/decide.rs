@@ -11,7 +11,7 @@ use crate::request::identity::Attested;
 use crate::request::record::{self, Decided};
 use crate::request::rules::{Facts, Found, try_rule};
 use crate::selinux::{self, Prepared, Target};
-use mapping::{self, Asker, Context, Decision, Peer, Quoted, Range, Why};
+use mapping::{self, Client, Context, Decision, Peer, Quoted, Range, Why};
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -184,7 +184,7 @@ fn with_facts<T>(
 ) -> T {
     let user = attested.user.map(CStr::to_bytes);
     body(&Facts {
-        asker: Asker { user, groups: &[], address: request.address() },
+        client: Client { user, groups: &[], address: request.address() },
         request,
         attested,
         maps: section.settings.and_then(|settings| settings.maps.get()),

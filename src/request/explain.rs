@@ -36,10 +36,10 @@ pub fn text(
             _ => writeln!(text, "{name:<9}{}", value.replace(char::is_control, "?")),
         };
     };
-    let user = facts.asker.user.map(|user| Shown(user).to_string());
+    let user = facts.client.user.map(|user| Shown(user).to_string());
     line("user", user.as_deref().unwrap_or("nobody has logged in"));
     line("groups", &groups(facts));
-    let address = facts.asker.address.map(|address| address.to_canonical().to_string());
+    let address = facts.client.address.map(|address| address.to_canonical().to_string());
     line("address", address.as_deref().unwrap_or("none (a Unix socket)"));
     line(
         "server",
@@ -80,7 +80,7 @@ pub fn text(
 
 /// The groups that the user is in, by the scope's group file.
 fn groups(facts: &Facts<'_>) -> String {
-    let (Some(user), Some(number)) = (facts.asker.user, facts.group_file) else { return "none".to_owned() };
+    let (Some(user), Some(number)) = (facts.client.user, facts.group_file) else { return "none".to_owned() };
     let Some(published) = facts.maps.and_then(|maps| maps.current(number)) else {
         return "not read: no map has lines for groups".to_owned();
     };

@@ -7,13 +7,13 @@ use crate::maps::{Maps, PublishedFile};
 use crate::request::identity::Attested;
 use crate::selinux::contexts::resolve;
 use crate::selinux::{Prepared, Target};
-use mapping::{Asker, CompiledError, DomainSpec, Rule as Source, Why};
+use mapping::{Client, CompiledError, DomainSpec, Rule as Source, Why};
 use std::sync::Arc;
 
 /// What a request brings for rules to be tried against.
 pub struct Facts<'f> {
     /// Who asks.
-    pub asker: Asker<'f>,
+    pub client: Client<'f>,
     /// The request, for providers.
     pub request: Request<'f>,
     /// What counts of its user and environment.
@@ -67,16 +67,16 @@ fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
     let published = maps.current(number).ok_or(Why::Unprepared)?;
     let PublishedFile::Map(map) = &published.file else { return Err(Why::Unprepared) };
     let bad = |error: CompiledError| Why::BadFile(error);
-    let mut asker = facts.asker;
+    let mut client = facts.client;
     let (group_file, groups);
-    if let Some(user) = asker.user.filter(|_| map.has_groups()) {
+    if let Some(user) = client.user.filter(|_| map.has_groups()) {
         let number = facts.group_file.ok_or(Why::NoGroupFile)?;
         group_file = maps.current(number).ok_or(Why::Unprepared)?;
         let PublishedFile::Groups(file) = &group_file.file else { return Err(Why::Unprepared) };
         groups = file.groups(user, map.case()).map_err(bad)?;
-        asker.groups = &groups;
+        client.groups = &groups;
     }
-    let found = map.find(&asker).map_err(bad)?;
+    let found = map.find(&client).map_err(bad)?;
     Ok(found.map(|(line, context)| Found { target: Arc::new(Prepared::new(context)), line: Some(line) }))
 }
 

@@ -2,7 +2,7 @@
 //! in, with one line and with a million. The first two are to stay below 200 and 50 ms.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use mapping::{Asker, CompiledMap, Context, Map, ResolvedMap};
+use mapping::{Client, CompiledMap, Context, Map, ResolvedMap};
 use std::fmt::Write as _;
 use std::hint::black_box;
 
@@ -36,8 +36,8 @@ fn maps(criterion: &mut Criterion) {
         let map = CompiledMap::open(map.as_slice()).expect("it is whole").resolved(&server, |_| None);
         let map = ResolvedMap::open(map.expect("no range is a name")).expect("it is one");
         criterion.bench_function(&format!("find a user, {name}"), |bench| {
-            let asker = Asker { user: Some(b"user77"), groups: &[], address: None };
-            bench.iter_batched(|| asker, |asker| map.find(black_box(&asker)), BatchSize::SmallInput);
+            let client = Client { user: Some(b"user77"), groups: &[], address: None };
+            bench.iter_batched(|| client, |client| map.find(black_box(&client)), BatchSize::SmallInput);
         });
     }
 }

@@ -11,7 +11,7 @@ use super::lookup::{self, Kinds, Value};
 use super::map::{Line, Map};
 use super::name::Case;
 use super::range::{Highest, Range};
-use super::selector::Asker;
+use super::selector::Client;
 use super::spec::{DomainSpec, SpecError};
 use fst::raw::{Builder, Fst};
 use fst::{IntoStreamer as _, Streamer as _};
@@ -255,10 +255,10 @@ impl<D: AsRef<[u8]> + Clone> CompiledMap<D> {
         self.0.case
     }
 
-    /// The line that decides for `asker`, in time that does not depend on how many there are.
+    /// The line that decides for `client`, in time that does not depend on how many there are.
     #[must_use]
-    pub fn find(&self, asker: &Asker<'_>) -> Option<Found> {
-        let value = lookup::find(&self.0.fst, self.0.kinds, self.0.case, asker)?;
+    pub fn find(&self, client: &Client<'_>) -> Option<Found> {
+        let value = lookup::find(&self.0.fst, self.0.kinds, self.0.case, client)?;
         Some(Found { line: value.line, spec: self.spec(value)? })
     }
 
@@ -360,12 +360,12 @@ impl<D: AsRef<[u8]> + Clone> ResolvedMap<D> {
         (0..file_format::count(bases)).filter_map(move |index| file_format::text(bases, index))
     }
 
-    /// The line that decides for `asker`, and the context it leads to.
+    /// The line that decides for `client`, and the context it leads to.
     ///
     /// # Errors
     /// [`CompiledError`] where the map is not what it should be, or the context longer than the kernel takes.
-    pub fn find(&self, asker: &Asker<'_>) -> Result<Option<(usize, String)>, CompiledError> {
-        let Some(value) = lookup::find(&self.0.fst, self.0.kinds, self.0.case, asker) else {
+    pub fn find(&self, client: &Client<'_>) -> Result<Option<(usize, String)>, CompiledError> {
+        let Some(value) = lookup::find(&self.0.fst, self.0.kinds, self.0.case, client) else {
             return Ok(None);
         };
         let (base, range) = self.0.texts(value)?;

@@ -34,6 +34,6 @@ pub use name::{Case, Quoted, Shown, fold};
 pub use network::{Network, NetworkError};
 pub use range::{Range, RangeError};
 pub use rule_list::{Chain, Iter};
-pub use selector::{Asker, Who, WhoError};
+pub use selector::{Client, Selector, SelectorError};
 pub use spec::{DomainSpec, SpecError};
 pub use tag::{is_tag, tag};

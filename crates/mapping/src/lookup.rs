@@ -5,36 +5,36 @@
 
 use super::name::Case;
 use super::network::Network;
-use super::selector::{Asker, Who};
+use super::selector::{Client, Selector};
 use fst::raw::Fst;
 use std::net::IpAddr;
 
 /// The key of who a line is for: a letter for the kind, and the name or the network's bits.
-pub(super) fn key(who: &Who) -> Vec<u8> {
+pub(super) fn key(who: &Selector) -> Vec<u8> {
     match who {
-        Who::User(name) => named(b'u', name),
-        Who::Group(name) => named(b'g', name),
-        Who::Anonymous => vec![b'a'],
-        Who::Anyone => vec![b'*'],
-        Who::Net(network) => network_key(network),
+        Selector::User(name) => named(b'u', name),
+        Selector::Group(name) => named(b'g', name),
+        Selector::Anonymous => vec![b'a'],
+        Selector::Anyone => vec![b'*'],
+        Selector::Net(network) => network_key(network),
     }
 }
 
 /// What [`key`] made a key of; `None` where it made it of nothing.
-pub(super) fn who(key: &[u8]) -> Option<Who> {
+pub(super) fn who(key: &[u8]) -> Option<Selector> {
     let (kind, rest) = key.split_first()?;
     Some(match kind {
-        b'u' => Who::User(rest.to_vec()),
-        b'g' => Who::Group(rest.to_vec()),
-        b'a' => Who::Anonymous,
-        b'*' => Who::Anyone,
+        b'u' => Selector::User(rest.to_vec()),
+        b'g' => Selector::Group(rest.to_vec()),
+        b'a' => Selector::Anonymous,
+        b'*' => Selector::Anyone,
         b'4' | b'6' => {
             let (prefix, bytes) = rest.split_first()?;
             let address = match bytes.len() {
                 4 => IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?),
                 _ => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
             };
-            Who::Net(Network::around(address, *prefix)?)
+            Selector::Net(Network::around(address, *prefix)?)
         }
         _ => return None,
     })
@@ -108,13 +108,13 @@ pub(super) struct Kinds {
 }
 
 impl Kinds {
-    pub(super) fn add(&mut self, who: &Who) {
+    pub(super) fn add(&mut self, who: &Selector) {
         match who {
-            Who::Group(_) => self.groups = true,
-            Who::Net(network) if network.address().is_ipv4() => self.v4 |= 1 << network.prefix(),
-            Who::Net(network) if network.prefix() == 128 => self.v6_hosts = true,
-            Who::Net(network) => self.v6 |= 1 << network.prefix(),
-            Who::User(_) | Who::Anonymous | Who::Anyone => {}
+            Selector::Group(_) => self.groups = true,
+            Selector::Net(network) if network.address().is_ipv4() => self.v4 |= 1 << network.prefix(),
+            Selector::Net(network) if network.prefix() == 128 => self.v6_hosts = true,
+            Selector::Net(network) => self.v6 |= 1 << network.prefix(),
+            Selector::User(_) | Selector::Anonymous | Selector::Anyone => {}
         }
     }
 
@@ -132,22 +132,22 @@ impl Kinds {
     }
 }
 
-/// The line that decides for `asker`: of the user's own line, the lines of their groups, the one of the
+/// The line that decides for `client`: of the user's own line, the lines of their groups, the one of the
 /// network with the longest prefix, `__anonymous__` and `*`, the one that stands first in the file.
 pub(super) fn find<D: AsRef<[u8]>>(
     fst: &Fst<D>,
     kinds: Kinds,
     case: Case,
-    asker: &Asker<'_>,
+    client: &Client<'_>,
 ) -> Option<Value> {
     let get = |key: &[u8]| fst.get(key).map(|output| output.value());
-    let own = match asker.user {
+    let own = match client.user {
         Some(name) => get(&named(b'u', &case.user(name))),
         None => get(b"a"),
     };
-    let groups = asker.groups.iter().filter(|_| kinds.groups && asker.user.is_some());
+    let groups = client.groups.iter().filter(|_| kinds.groups && client.user.is_some());
     let groups = groups.filter_map(|name| get(&named(b'g', &case.group(name))));
-    let network = asker.address.and_then(|address| {
+    let network = client.address.and_then(|address| {
         let networks = kinds.prefixes(address).filter_map(|prefix| Network::around(address, prefix));
         networks.filter_map(|network| get(&network_key(&network))).next()
     });

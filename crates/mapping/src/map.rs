@@ -6,7 +6,7 @@
 use super::escape::quoted;
 use super::lookup::{Value, key};
 use super::name::Case;
-use super::selector::{Who, WhoError};
+use super::selector::{Selector, SelectorError};
 use super::spec::{DomainSpec, SpecError};
 
 /// The longest line, in bytes. httpd's own limit for a line of configuration.
@@ -64,7 +64,7 @@ pub enum Fault {
     Comment,
     /// The first field names nobody.
     #[error(transparent)]
-    Who(WhoError),
+    Selector(SelectorError),
     /// The second field is no domain spec.
     #[error(transparent)]
     Domain(SpecError),
@@ -93,7 +93,7 @@ pub struct Line {
     /// Its line in the file, from 1.
     pub number: usize,
     /// Who it is for.
-    pub who: Who,
+    pub who: Selector,
     /// The domain these are served in.
     pub spec: DomainSpec,
 }
@@ -183,7 +183,7 @@ impl Map {
     /// Whether a rule is for a group.
     #[must_use]
     pub fn has_groups(&self) -> bool {
-        self.lines.iter().any(|line| matches!(line.who, Who::Group(_)))
+        self.lines.iter().any(|line| matches!(line.who, Selector::Group(_)))
     }
 
     /// The rules with their keys, in the order of keys.
@@ -212,7 +212,7 @@ impl Wrong<'_> {
 enum Content {
     Nothing,
     IgnoreCase,
-    Rule(Who, DomainSpec),
+    Rule(Selector, DomainSpec),
 }
 
 fn content(line: &[u8]) -> Result<Content, Wrong<'_>> {
@@ -233,7 +233,7 @@ fn content(line: &[u8]) -> Result<Content, Wrong<'_>> {
         return Ok(Content::Nothing);
     };
     let in_who = |fault| Wrong { at, field: Some(who_text), fault };
-    let who = Who::parse(who_text).map_err(|error| in_who(Fault::Who(error)))?;
+    let who = Selector::parse(who_text).map_err(|error| in_who(Fault::Selector(error)))?;
     let (at, domain_text) = match field(line, &mut rest) {
         Some(domain) => domain,
         None if who_text == IGNORE_CASE => return Ok(Content::IgnoreCase),

@@ -72,7 +72,7 @@ fn who() -> impl Strategy<Value = String> {
 fn rule() -> impl Strategy<Value = Written> {
     let lines = proptest::collection::vec((who(), 0..GOOD), 0..5).prop_map(|mut lines| {
         let mut seen = std::collections::HashSet::new();
-        lines.retain(|(who, _)| seen.insert(Who::parse(who).unwrap()));
+        lines.retain(|(who, _)| seen.insert(Selector::parse(who).unwrap()));
         Written::Map(lines)
     });
     prop_oneof![
@@ -109,14 +109,14 @@ fn request() -> impl Strategy<Value = Request> {
 fn reference(
     outermost_first: &[Section],
     request: &Request,
-    asker: &Asker<'_>,
+    client: &Client<'_>,
 ) -> Result<Option<String>, u16> {
     let rules: Vec<_> = outermost_first.iter().rev().flat_map(|section| &section.rules).collect();
     for rule in &rules {
         let domain = match rule {
             Written::Val(domain) | Written::Provider(Some(true), domain) => Some(*domain),
             Written::Env(name) => request.environment.get(name).copied(),
-            Written::Map(lines) => deciding(lines, asker),
+            Written::Map(lines) => deciding(lines, client),
             Written::Provider(Some(false), _) => None,
             Written::Damaged | Written::Provider(None, _) => return Err(500),
         };
@@ -128,10 +128,11 @@ fn reference(
 }
 
 /// The first line that applies; of networks, only the longest does.
-fn deciding(lines: &[(String, usize)], asker: &Asker<'_>) -> Option<usize> {
-    let applying = || lines.iter().map(|(who, domain)| (Who::parse(who).unwrap(), *domain));
-    let applying = || applying().filter(|(who, _)| who.matches(asker, Case::Counts));
-    let prefix = |who: &Who| if let Who::Net(network) = who { Some(network.prefix()) } else { None };
+fn deciding(lines: &[(String, usize)], client: &Client<'_>) -> Option<usize> {
+    let applying = || lines.iter().map(|(who, domain)| (Selector::parse(who).unwrap(), *domain));
+    let applying = || applying().filter(|(who, _)| who.matches(client, Case::Counts));
+    let prefix =
+        |who: &Selector| if let Selector::Net(network) = who { Some(network.prefix()) } else { None };
     let longest = applying().filter_map(|(who, _)| prefix(&who)).max();
     applying().find(|(who, _)| prefix(who).is_none() || prefix(who) == longest).map(|(_, domain)| domain)
 }
@@ -168,7 +169,7 @@ fn prepare(rule: &Written, server: &Context) -> Prepared {
 fn try_rule(
     rule: &Prepared,
     request: &Request,
-    asker: &Asker<'_>,
+    client: &Client<'_>,
     server: &Context,
 ) -> Result<Option<String>, Why> {
     match rule {
@@ -180,7 +181,7 @@ fn try_rule(
                 Err(error) => Err(Why::BadValue { variable: name.clone(), error }),
             },
         },
-        Rule::Map(map) => Ok(map.find(asker).map_err(Why::BadFile)?.map(|(_, context)| context)),
+        Rule::Map(map) => Ok(map.find(client).map_err(Why::BadFile)?.map(|(_, context)| context)),
         Rule::Provider((Some(granted), context)) => Ok(granted.then(|| context.to_string())),
         Rule::Provider((None, _)) => Err(Why::ProviderFailed("group".to_owned())),
     }
@@ -214,15 +215,15 @@ proptest! {
         }
         let unmapped = sections.iter().rev().find_map(|section| section.unmapped).unwrap_or_default();
         let groups: Vec<_> = request.groups.iter().map(String::as_bytes).collect();
-        let asker = Asker { user: request.user.as_deref().map(str::as_bytes), groups: &groups, address: request.address };
-        let decision = decide(merged, unmapped, |rule| try_rule(rule, &request, &asker, &server));
+        let client = Client { user: request.user.as_deref().map(str::as_bytes), groups: &groups, address: request.address };
+        let decision = decide(merged, unmapped, |rule| try_rule(rule, &request, &client, &server));
         let told = match decision {
             Decision::Keep => Ok(None),
             Decision::Enter(context) => Ok(Some(context)),
             Decision::Refuse(Why::Unmapped) => Err(403),
             Decision::Refuse(_) => Err(500),
         };
-        prop_assert_eq!(told, reference(&sections, &request, &asker));
+        prop_assert_eq!(told, reference(&sections, &request, &client));
     }
 }
 

@@ -17,7 +17,7 @@ const ANYONE: &str = "*";
 
 /// Why a text names nobody.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum WhoError {
+pub enum SelectorError {
     /// Nothing is there.
     #[error("nobody is named: write a user, @group, an address, a network, __anonymous__ or *")]
     Empty,
@@ -53,7 +53,7 @@ pub enum WhoError {
 
 /// Who is asking: the facts of one request that a map can be about.
 #[derive(Clone, Copy, Debug)]
-pub struct Asker<'a> {
+pub struct Client<'a> {
     /// The authenticated user; `None` where nobody has authenticated.
     pub user: Option<&'a [u8]>,
     /// The groups this user is in, by the group file of the request's place.
@@ -64,7 +64,7 @@ pub struct Asker<'a> {
 
 /// Who a map line is for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Who {
+pub enum Selector {
     /// The authenticated user of exactly this name.
     User(Vec<u8>),
     /// `@group`: an authenticated user in the group of this name, as [`Case::group`] has it.
@@ -77,7 +77,7 @@ pub enum Who {
     Net(Network),
 }
 
-impl Who {
+impl Selector {
     /// Reads `*`, `__anonymous__`, an address, a network, `@group`, or else the name of a user. A
     /// text that looks like an address must be one, so that a mistyped network does not become the
     /// name of a user whom nobody is.
@@ -86,13 +86,13 @@ impl Who {
     /// is: it may have blanks in it, be called `*`, or look like an address.
     ///
     /// # Errors
-    /// [`WhoError`] where the text is none of these, or could be mistaken for another.
-    pub fn parse(text: &str) -> Result<Self, WhoError> {
+    /// [`SelectorError`] where the text is none of these, or could be mistaken for another.
+    pub fn parse(text: &str) -> Result<Self, SelectorError> {
         match text {
-            "" => return Err(WhoError::Empty),
+            "" => return Err(SelectorError::Empty),
             ANYONE => return Ok(Self::Anyone),
             ANONYMOUS => return Ok(Self::Anonymous),
-            _ if text.eq_ignore_ascii_case(ANONYMOUS) => return Err(WhoError::Case(quoted(text))),
+            _ if text.eq_ignore_ascii_case(ANONYMOUS) => return Err(SelectorError::Case(quoted(text))),
             _ => {}
         }
         let (is_group, text) = match text.strip_prefix('@') {
@@ -101,23 +101,25 @@ impl Who {
         };
         let invisible = |c: &char| is_invisible(*c) && (*c != ' ' || !text.starts_with('"'));
         if let Some(c) = text.chars().find(invisible) {
-            return Err(WhoError::Invisible(quoted(text), c.into()));
+            return Err(SelectorError::Invisible(quoted(text), c.into()));
         }
         let name = match text.strip_prefix('"') {
-            Some(rest) if is_closed(rest) => unquoted(rest).ok_or_else(|| WhoError::Escape(quoted(text)))?,
-            Some(_) => return Err(WhoError::Quote(quoted(text))),
-            None if text.starts_with('\'') => return Err(WhoError::Quote(quoted(text))),
+            Some(rest) if is_closed(rest) => {
+                unquoted(rest).ok_or_else(|| SelectorError::Escape(quoted(text)))?
+            }
+            Some(_) => return Err(SelectorError::Quote(quoted(text))),
+            None if text.starts_with('\'') => return Err(SelectorError::Quote(quoted(text))),
             None if !is_group && looks_like_address(text) => {
                 return Ok(Self::Net(Network::parse(text)?));
             }
             None if !text.is_ascii() && !text.is_single_script() => {
-                return Err(WhoError::MixedScripts(quoted(text)));
+                return Err(SelectorError::MixedScripts(quoted(text)));
             }
             None => text.as_bytes().to_vec(),
         };
         match is_group {
-            _ if name.is_empty() => Err(WhoError::Empty),
-            true if name.contains(&b':') => Err(WhoError::GroupColon(quoted(text))),
+            _ if name.is_empty() => Err(SelectorError::Empty),
+            true if name.contains(&b':') => Err(SelectorError::GroupColon(quoted(text))),
             true => Ok(Self::Group(Case::Counts.group(&name))),
             false => Ok(Self::User(name)),
         }
@@ -133,24 +135,24 @@ impl Who {
         }
     }
 
-    /// Whether a line for `self`, of a map with this case of names, applies to `asker`. A user who is *called*
+    /// Whether a line for `self`, of a map with this case of names, applies to `client`. A user who is *called*
     /// `*` or `__anonymous__` is a user like any other.
     #[must_use]
-    pub fn matches(&self, asker: &Asker<'_>, case: Case) -> bool {
+    pub fn matches(&self, client: &Client<'_>, case: Case) -> bool {
         match self {
-            Self::User(name) => asker.user.is_some_and(|user| case.user(user) == case.user(name)),
+            Self::User(name) => client.user.is_some_and(|user| case.user(user) == case.user(name)),
             Self::Group(name) => {
                 let is_same = |group: &&[u8]| case.group(group) == case.group(name);
-                asker.user.is_some() && asker.groups.iter().any(is_same)
+                client.user.is_some() && client.groups.iter().any(is_same)
             }
-            Self::Anonymous => asker.user.is_none(),
+            Self::Anonymous => client.user.is_none(),
             Self::Anyone => true,
-            Self::Net(network) => asker.address.is_some_and(|address| network.contains(address)),
+            Self::Net(network) => client.address.is_some_and(|address| network.contains(address)),
         }
     }
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for Selector {
     /// As a map file has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, name) = match self {
@@ -223,14 +225,14 @@ pub(super) mod tests {
     proptest! {
         #[test]
         fn what_is_printed_parses_back_to_itself(text in who_text()) {
-            let who = Who::parse(&text).unwrap();
-            prop_assert_eq!(Who::parse(&who.to_string()).unwrap(), who);
+            let who = Selector::parse(&text).unwrap();
+            prop_assert_eq!(Selector::parse(&who.to_string()).unwrap(), who);
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "(\\PC*|[0-9a-f:.*/%\\[\\]-]{0,30})") {
-            if let Ok(who) = Who::parse(&text) {
-                prop_assert_eq!(Who::parse(&who.to_string()).unwrap(), who);
+            if let Ok(who) = Selector::parse(&text) {
+                prop_assert_eq!(Selector::parse(&who.to_string()).unwrap(), who);
             }
         }
     }
@@ -239,13 +241,16 @@ pub(super) mod tests {
     fn names_are_users_unless_they_look_like_an_address() {
         let texts = "foo|42|555-1234|a.b|dead:beef|12.34/admin@R|/C=DE/CN=f|a*|f/8";
         for user in texts.split('|') {
-            assert_eq!(Who::parse(user), Ok(Who::User(user.into())), "{user}");
+            assert_eq!(Selector::parse(user), Ok(Selector::User(user.into())), "{user}");
         }
         let texts = "10.1|10/8|10.0.0.*|10.0.0.1-10.0.0.9|300.1.1.1|192.0.2.1:80|\
             10.0.0.0/255.0.0.0|10.0.0.0/|10.0.0.0/+8|10.0.0.0/8/8|10.0.0.0/x|010.0.0.1|\
             2001:db8::/x|2001:db8::1%eth0|[2001:db8::1]|2001:db8::*|1:2:3|10.0.0.0/999";
         for wrong in texts.split('|') {
-            assert!(matches!(Who::parse(wrong), Err(WhoError::Network(NetworkError::Neither(_)))), "{wrong}");
+            assert!(
+                matches!(Selector::parse(wrong), Err(SelectorError::Network(NetworkError::Neither(_)))),
+                "{wrong}"
+            );
         }
     }
 
@@ -261,31 +266,31 @@ pub(super) mod tests {
             ("\"#a\"", "#a"),
             (r#""\x41\x2a""#, "A*"),
         ] {
-            let who = Who::User(name.into());
-            assert_eq!(Who::parse(text), Ok(who.clone()), "{text}");
-            assert_eq!(Who::parse(&who.to_string()), Ok(who), "{text}");
+            let who = Selector::User(name.into());
+            assert_eq!(Selector::parse(text), Ok(who.clone()), "{text}");
+            assert_eq!(Selector::parse(&who.to_string()), Ok(who), "{text}");
         }
-        assert_eq!(Who::parse("\"foo\"").unwrap().to_string(), "foo");
-        assert_eq!(Who::User(b"#a".to_vec()).to_string(), "\"#a\"");
-        assert_eq!(Who::parse("@\"Web Staff\""), Ok(Who::Group(b"web staff".to_vec())));
+        assert_eq!(Selector::parse("\"foo\"").unwrap().to_string(), "foo");
+        assert_eq!(Selector::User(b"#a".to_vec()).to_string(), "\"#a\"");
+        assert_eq!(Selector::parse("@\"Web Staff\""), Ok(Selector::Group(b"web staff".to_vec())));
     }
 
     #[test]
     fn refuses_what_would_match_nobody() {
-        assert_eq!(Who::parse(""), Err(WhoError::Empty));
-        assert_eq!(Who::parse("@"), Err(WhoError::Empty));
-        assert_eq!(Who::parse("\"\""), Err(WhoError::Empty));
-        assert!(matches!(Who::parse("@a:b"), Err(WhoError::GroupColon(_))));
-        assert!(matches!(Who::parse("\u{430}dmin"), Err(WhoError::MixedScripts(_))));
-        assert!(matches!(Who::parse("__Anonymous__"), Err(WhoError::Case(_))));
+        assert_eq!(Selector::parse(""), Err(SelectorError::Empty));
+        assert_eq!(Selector::parse("@"), Err(SelectorError::Empty));
+        assert_eq!(Selector::parse("\"\""), Err(SelectorError::Empty));
+        assert!(matches!(Selector::parse("@a:b"), Err(SelectorError::GroupColon(_))));
+        assert!(matches!(Selector::parse("\u{430}dmin"), Err(SelectorError::MixedScripts(_))));
+        assert!(matches!(Selector::parse("__Anonymous__"), Err(SelectorError::Case(_))));
         for wrong in ["\"foo", "\"foo\"x", "'foo'", "@\"foo"] {
-            assert!(matches!(Who::parse(wrong), Err(WhoError::Quote(_))), "{wrong}");
+            assert!(matches!(Selector::parse(wrong), Err(SelectorError::Quote(_))), "{wrong}");
         }
         for wrong in [r#""a\b""#, r#""\x0""#, r#""\x0g""#, r#""a\x00b""#, r#"@"\n""#] {
-            assert!(matches!(Who::parse(wrong), Err(WhoError::Escape(_))), "{wrong}");
+            assert!(matches!(Selector::parse(wrong), Err(SelectorError::Escape(_))), "{wrong}");
         }
         for invisible in ["foo\u{a0}", "f\u{200b}oo", "foo\u{202e}", "\u{feff}foo", "f\too", "f\0"] {
-            assert!(matches!(Who::parse(invisible), Err(WhoError::Invisible(..))), "{invisible:?}");
+            assert!(matches!(Selector::parse(invisible), Err(SelectorError::Invisible(..))), "{invisible:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use mapping::{Context, DomainSpec, Line, Range, Who};
+use mapping::{Context, DomainSpec, Line, Range, Selector};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
@@ -153,12 +153,12 @@ fn check_users(source: &Source, users: &[String]) -> Result<(), Trouble> {
             return Err(Trouble::usage(format!("{user:?} is named twice")));
         }
         // What no user can be called: nothing at all.
-        if Who::parse(&who(user).to_string()).ok() != Some(who(user)) {
+        if Selector::parse(&who(user).to_string()).ok() != Some(who(user)) {
             return Err(Trouble::usage(format!("{user:?} cannot be a user's name in a map")));
         }
     }
     let has_line = source.lines.iter().find(|line| match &line.who {
-        Who::User(name) => wanted.contains(name),
+        Selector::User(name) => wanted.contains(name),
         _ => false,
     });
     has_line.map_or(Ok(()), |Line { number, who, spec }| {
@@ -167,8 +167,8 @@ fn check_users(source: &Source, users: &[String]) -> Result<(), Trouble> {
 }
 
 /// Who a user's line is for.
-fn who(user: &str) -> Who {
-    Who::User(user.as_bytes().to_vec())
+fn who(user: &str) -> Selector {
+    Selector::User(user.as_bytes().to_vec())
 }
 
 fn new_line(args: &Args, line: usize, user: &str, (first, second): (u16, u16)) -> Result<New, Trouble> {
@@ -226,7 +226,7 @@ fn place(text: &[u8], lines: &[Line]) -> Place {
     let mark = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let mut starts = vec![mark];
     starts.extend(text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1));
-    let is_user = |line: &&Line| matches!(line.who, Who::User(_));
+    let is_user = |line: &&Line| matches!(line.who, Selector::User(_));
     let users = lines.iter().take_while(is_user).count();
     let Some(other) = lines.get(users) else {
         // Behind all there is; the last line may lack its end.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
-use mapping::{Case, Who, fold};
+use mapping::{Case, Selector, fold};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
@@ -81,8 +81,8 @@ fn warnings(source: &Source) -> Vec<Problem> {
             );
         }
         match &line.who {
-            Who::Anyone => anyone = Some(line.number),
-            Who::User(name) => {
+            Selector::Anyone => anyone = Some(line.number),
+            Selector::User(name) => {
                 let first = *names.entry(fold(name)).or_insert(line.number);
                 if first != line.number {
                     warn(format!(
@@ -91,7 +91,7 @@ fn warnings(source: &Source) -> Vec<Problem> {
                     ));
                 }
             }
-            Who::Group(_) | Who::Anonymous | Who::Net(_) => {}
+            Selector::Group(_) | Selector::Anonymous | Selector::Net(_) => {}
         }
     }
     let more = found.len().saturating_sub(MAX_WARNINGS);

@@ -9,7 +9,7 @@ mod sides;
 use std::fmt;
 use std::path::PathBuf;
 
-use mapping::{Case, Line, Who};
+use mapping::{Case, Line, Selector};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
@@ -123,7 +123,7 @@ fn compare<'l>((old, old_case): (&'l [Line], Case), (new, new_case): (&'l [Line]
         }
     }
     if commons.reordered {
-        for group in commons.all.iter().filter(|common| matches!(common.who, Who::Group(_))) {
+        for group in commons.all.iter().filter(|common| matches!(common.who, Selector::Group(_))) {
             let moved = commons.moved_to_group(group);
             if moved.iter().any(|names| !names.is_empty()) {
                 changes.push(change(
@@ -140,7 +140,7 @@ fn compare<'l>((old, old_case): (&'l [Line], Case), (new, new_case): (&'l [Line]
     let (before, after) = (anyone(&old), anyone(&new));
     if spec(before) != spec(after) {
         let listed = (before.is_some(), after.is_some());
-        changes.push(change(&Who::Anyone, listed, (before, after), true, Default::default()));
+        changes.push(change(&Selector::Anyone, listed, (before, after), true, Default::default()));
     }
     changes.sort_unstable_by(|one, other| (one.kind, &one.who).cmp(&(other.kind, &other.who)));
     Differences {
@@ -162,18 +162,18 @@ fn what(listed: (bool, bool), changed: bool) -> What {
 }
 
 fn change(
-    who: &Who,
+    who: &Selector,
     listed: (bool, bool),
     (old, new): (Option<At<'_>>, Option<At<'_>>),
     changed: bool,
     [now_behind, no_longer_behind]: [Vec<String>; 2],
 ) -> Change {
     let kind = match who {
-        Who::User(_) => Kind::User,
-        Who::Group(_) => Kind::Group,
-        Who::Net(_) => Kind::Network,
-        Who::Anonymous => Kind::Anonymous,
-        Who::Anyone => Kind::Anyone,
+        Selector::User(_) => Kind::User,
+        Selector::Group(_) => Kind::Group,
+        Selector::Net(_) => Kind::Network,
+        Selector::Anonymous => Kind::Anonymous,
+        Selector::Anyone => Kind::Anyone,
     };
     let decides = |at: Option<At<'_>>| at.map(|at| Decides::from(at.line));
     let change = what(listed, changed);

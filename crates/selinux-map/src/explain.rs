@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use mapping::{Asker, Case, Context, Line, Shown, Who, fold};
+use mapping::{Case, Client, Context, Line, Selector, Shown, fold};
 use serde::Serialize;
 
 use crate::answer::{Answer, Trouble, printable};
@@ -80,26 +80,26 @@ enum Why {
 }
 
 /// Lines that apply to somebody, or almost: why each does not decide, and `None` for the one that does.
-fn judged<'l>(lines: &'l [Line], case: Case, asker: &Asker<'_>) -> Vec<(&'l Line, Option<Why>)> {
+fn judged<'l>(lines: &'l [Line], case: Case, client: &Client<'_>) -> Vec<(&'l Line, Option<Why>)> {
     let prefix = |line: &Line| match &line.who {
-        Who::Net(network) => Some(network.prefix()),
+        Selector::Net(network) => Some(network.prefix()),
         _ => None,
     };
-    let applies = lines.iter().filter(|line| line.who.matches(asker, case));
+    let applies = lines.iter().filter(|line| line.who.matches(client, case));
     let longest = applies.clone().filter_map(prefix).max();
     let is_candidate = |line: &Line| prefix(line).is_none() || prefix(line) == longest;
     let first = applies.clone().find(|line| is_candidate(line)).map(|line| line.number);
     let why = |line: &Line| {
-        if line.who.matches(asker, case) {
+        if line.who.matches(client, case) {
             return Some(match (is_candidate(line), Some(line.number) == first) {
                 (true, true) => None,
                 (true, false) => Some(Why::Later),
                 (false, _) => Some(Why::ShorterPrefix),
             });
         }
-        match (&line.who, asker.user) {
-            (Who::User(name), Some(user)) if fold(name) == fold(user) => Some(Some(Why::OtherCase)),
-            (Who::Anonymous, Some(_)) if first.is_none_or(|first| line.number < first) => {
+        match (&line.who, client.user) {
+            (Selector::User(name), Some(user)) if fold(name) == fold(user) => Some(Some(Why::OtherCase)),
+            (Selector::Anonymous, Some(_)) if first.is_none_or(|first| line.number < first) => {
                 Some(Some(Why::LoggedIn))
             }
             _ => None,
@@ -113,8 +113,8 @@ pub fn run(args: &Args) -> Result<Explained, Trouble> {
     let source = Source::read(&args.file)?;
     let groups: Vec<_> = args.groups.iter().map(|group| group.as_bytes()).collect();
     let user = args.user.as_ref().map(|user| user.as_bytes());
-    let asker = Asker { user, groups: &groups, address: args.addr };
-    let judged = judged(&source.lines, source.case, &asker);
+    let client = Client { user, groups: &groups, address: args.addr };
+    let judged = judged(&source.lines, source.case, &client);
     let rule = |line: &Line| Rule {
         line: line.number,
         text: source.text_of(line),
@@ -122,8 +122,8 @@ pub fn run(args: &Args) -> Result<Explained, Trouble> {
         domain: line.spec.to_string(),
     };
     let decider = judged.iter().find(|(_, why)| why.is_none()).map(|(line, _)| *line);
-    let mut notes = notes(&source.lines, decider, &asker);
-    if source.case == Case::Ignored && asker.user.is_some() {
+    let mut notes = notes(&source.lines, decider, &client);
+    if source.case == Case::Ignored && client.user.is_some() {
         notes.push("the map ignores the case of names".to_owned());
     }
     let context = match (&args.server_context, decider) {
@@ -138,7 +138,7 @@ pub fn run(args: &Args) -> Result<Explained, Trouble> {
     };
     let longest = judged
         .iter()
-        .find(|(line, why)| matches!(line.who, Who::Net(_)) && matches!(why, None | Some(Why::Later)));
+        .find(|(line, why)| matches!(line.who, Selector::Net(_)) && matches!(why, None | Some(Why::Later)));
     let reason = |why| match (why, decider, longest) {
         (Why::Later, Some(first), _) => format!("applies too, but line {} stands before it", first.number),
         (Why::ShorterPrefix, _, Some((longest, _))) => {
@@ -168,18 +168,18 @@ pub fn run(args: &Args) -> Result<Explained, Trouble> {
 }
 
 /// What was not said of whoever asks, and could make another line decide.
-fn notes(lines: &[Line], decider: Option<&Line>, asker: &Asker<'_>) -> Vec<String> {
-    let before = |kind: fn(&Who) -> bool| {
+fn notes(lines: &[Line], decider: Option<&Line>, client: &Client<'_>) -> Vec<String> {
+    let before = |kind: fn(&Selector) -> bool| {
         let first = lines.iter().take_while(|line| decider.is_none_or(|first| line.number < first.number));
         first.filter(|line| kind(&line.who)).count()
     };
     let mut notes = Vec::new();
-    let groups = before(|who| matches!(who, Who::Group(_)));
-    if asker.user.is_some() && asker.groups.is_empty() && groups > 0 {
+    let groups = before(|who| matches!(who, Selector::Group(_)));
+    if client.user.is_some() && client.groups.is_empty() && groups > 0 {
         notes.push(format!("no --group is given: {} for groups could decide before", count(groups, "line")));
     }
-    let networks = before(|who| matches!(who, Who::Net(_)));
-    if asker.address.is_none() && networks > 0 {
+    let networks = before(|who| matches!(who, Selector::Net(_)));
+    if client.address.is_none() && networks > 0 {
         notes.push(format!(
             "no --addr is given: {} for networks could decide before",
             count(networks, "line")
@@ -270,14 +270,14 @@ pub mod tests {
         fn the_line_that_decides_is_the_one_the_module_finds(text in map_text(), (user, groups, address) in facts()) {
             let map = Map::parse(text.as_bytes()).unwrap();
             let compiled = map.compile().unwrap();
-            let asker = Asker { user: user.as_deref(), groups: &groups, address };
-            let found = CompiledMap::open(&compiled[..]).unwrap().find(&asker).map(|found| found.line);
-            let judged = judged(map.lines(), map.case(), &asker);
+            let client = Client { user: user.as_deref(), groups: &groups, address };
+            let found = CompiledMap::open(&compiled[..]).unwrap().find(&client).map(|found| found.line);
+            let judged = judged(map.lines(), map.case(), &client);
             let deciders: Vec<_> = judged.iter().filter(|(_, why)| why.is_none()).map(|(line, _)| line.number).collect();
             prop_assert_eq!(found.into_iter().collect::<Vec<_>>(), deciders);
             // Whatever else applies is passed over, and said so.
             for line in map.lines() {
-                prop_assert!(!line.who.matches(&asker, map.case()) || judged.iter().any(|(judged, _)| *judged == line));
+                prop_assert!(!line.who.matches(&client, map.case()) || judged.iter().any(|(judged, _)| *judged == line));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::super::map::Map;
 use super::super::map::tests::rules;
 use super::super::network::tests::address;
-use super::super::selector::Who;
+use super::super::selector::Selector;
 use super::super::selector::tests::other_bytes;
 use super::*;
 
@@ -18,12 +18,12 @@ fn user() -> impl Strategy<Value = Option<Vec<u8>>> {
 
 /// The manual's words: of all lines that apply, of which the networks count as one, that with the
 /// longest prefix, the first decides.
-fn naive_find<'l>(map: &'l Map, asker: &Asker<'_>) -> Option<&'l Line> {
+fn naive_find<'l>(map: &'l Map, client: &Client<'_>) -> Option<&'l Line> {
     let prefix = |line: &&Line| match &line.who {
-        Who::Net(network) => Some(network.prefix()),
+        Selector::Net(network) => Some(network.prefix()),
         _ => None,
     };
-    let applying = || map.lines().iter().filter(|line| line.who.matches(asker, map.case()));
+    let applying = || map.lines().iter().filter(|line| line.who.matches(client, map.case()));
     let longest = applying().filter_map(|line| prefix(&line)).max();
     applying().find(|line| prefix(line).is_none() || prefix(line) == longest)
 }
@@ -58,17 +58,17 @@ proptest! {
             return Ok(());
         };
         let groups: Vec<_> = groups.iter().map(Vec::as_slice).collect();
-        let asker = Asker { user: user.as_deref(), groups: &groups, address };
-        let expected = naive_find(&map, &asker);
+        let client = Client { user: user.as_deref(), groups: &groups, address };
+        let expected = naive_find(&map, &client);
         let compiled = compiled(&text);
-        let found = compiled.find(&asker);
+        let found = compiled.find(&client);
         prop_assert_eq!(
             found,
             expected.map(|line| Found { line: line.number, spec: line.spec.clone() })
         );
         // The context is what the spec leads to, wherever it leads to one.
         let resolved = ResolvedMap::open(compiled.resolved(&server(), translate).unwrap()).unwrap();
-        let context = resolved.find(&asker).unwrap();
+        let context = resolved.find(&client).unwrap();
         prop_assert_eq!(context.as_ref().map(|found| found.0), expected.map(|line| line.number));
         if let Some((line, (_, context))) = expected.zip(context) {
             let range = line.spec.translated_range().and_then(translate);
@@ -132,7 +132,7 @@ fn file_order_decides_between_kinds_and_the_longest_prefix_between_networks() {
     ] {
         let groups: Vec<_> = groups.iter().map(|name: &&str| name.as_bytes()).collect();
         let found = map
-            .find(&Asker { user: user.map(str::as_bytes), groups: &groups, address })
+            .find(&Client { user: user.map(str::as_bytes), groups: &groups, address })
             .map(|found| found.line);
         assert_eq!(found, Some(line), "{user:?} {groups:?} {address:?}");
     }
@@ -158,8 +158,8 @@ fn a_context_too_long_for_the_kernel_is_an_error() {
     let categories: Vec<_> = (0..742).map(|n| format!("c{}", n * 2)).collect();
     let map = compiled(&format!("* {}:s0:{}\n", "t".repeat(180), categories.join(",")));
     let resolved = ResolvedMap::open(map.resolved(&server(), translate).unwrap()).unwrap();
-    let asker = Asker { user: None, groups: &[], address: None };
-    assert_eq!(resolved.find(&asker), Err(CompiledError::Damaged));
+    let client = Client { user: None, groups: &[], address: None };
+    assert_eq!(resolved.find(&client), Err(CompiledError::Damaged));
 }
 
 #[test]

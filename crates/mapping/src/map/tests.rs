@@ -19,7 +19,7 @@ fn messages(text: &[u8]) -> Vec<String> {
 pub(in super::super) fn rules() -> impl Strategy<Value = Vec<(String, String)>> {
     proptest::collection::vec((who_text(), spec_text()), 0..12).prop_map(|mut rules| {
         let mut seen = std::collections::HashSet::new();
-        rules.retain(|(who, _)| seen.insert(Who::parse(who).unwrap()));
+        rules.retain(|(who, _)| seen.insert(Selector::parse(who).unwrap()));
         rules
     })
 }
@@ -142,7 +142,7 @@ fn what_is_there_twice_is_an_error_however_it_is_written() {
 fn names_are_bytes_that_a_map_in_utf_8_can_have() {
     let map = parse("\"m\\xfcller\" a_t\nm\u{fc}ller b_t\n\"m\\xe4ller\" c_t\n").unwrap();
     let names =
-        [&b"m\xfcller"[..], "m\u{fc}ller".as_bytes(), b"m\xe4ller"].map(|name| Who::User(name.to_vec()));
+        [&b"m\xfcller"[..], "m\u{fc}ller".as_bytes(), b"m\xe4ller"].map(|name| Selector::User(name.to_vec()));
     assert!(map.lines().iter().map(|line| &line.who).eq(&names));
 }
 
@@ -150,8 +150,11 @@ fn names_are_bytes_that_a_map_in_utf_8_can_have() {
 fn a_map_says_before_all_rules_that_names_ignore_case() {
     let map = parse("# AD\n  ignore-case # really\nBar a_t\n@STAFF\u{dc} b_t\nignore-case c_t\n").unwrap();
     assert_eq!(map.case(), Case::Ignored);
-    let names =
-        [Who::User(b"bar".to_vec()), Who::Group("staff\u{fc}".into()), Who::User(b"ignore-case".to_vec())];
+    let names = [
+        Selector::User(b"bar".to_vec()),
+        Selector::Group("staff\u{fc}".into()),
+        Selector::User(b"ignore-case".to_vec()),
+    ];
     assert!(map.lines().iter().map(|line| &line.who).eq(&names));
     assert_eq!(parse("ignore-case a_t").unwrap().case(), Case::Counts);
     assert_eq!(parse("\"ignore-case\" a_t").unwrap().case(), Case::Counts);

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use mapping::{Case, DomainSpec, Line, Network, Who};
+use mapping::{Case, DomainSpec, Line, Network, Selector};
 
-fn network(who: &Who) -> Option<&Network> {
+fn network(who: &Selector) -> Option<&Network> {
     match who {
-        Who::Net(network) => Some(network),
+        Selector::Net(network) => Some(network),
         _ => None,
     }
 }
@@ -14,9 +14,9 @@ fn network(who: &Who) -> Option<&Network> {
 /// The lines of one map that can decide.
 pub struct Side<'l> {
     /// Of users and `__anonymous__`.
-    pub own: HashMap<&'l Who, &'l Line>,
+    pub own: HashMap<&'l Selector, &'l Line>,
     /// Of groups and networks, with what decides for them.
-    pub others: HashMap<&'l Who, At<'l>>,
+    pub others: HashMap<&'l Selector, At<'l>>,
     /// `*`.
     pub anyone: Option<&'l Line>,
     case: Case,
@@ -31,7 +31,7 @@ pub struct At<'l> {
 
 impl<'l> Side<'l> {
     pub fn new(lines: &'l [Line], case: Case) -> Self {
-        let anyone = lines.iter().find(|line| line.who == Who::Anyone);
+        let anyone = lines.iter().find(|line| line.who == Selector::Anyone);
         let end = anyone.map_or(usize::MAX, |line| line.number);
         let in_front: HashSet<_> =
             lines.iter().filter(|line| line.number < end).filter_map(|line| network(&line.who)).collect();
@@ -45,14 +45,14 @@ impl<'l> Side<'l> {
         for line in lines {
             let can_decide = line.number < end;
             match (&line.who, anyone) {
-                (Who::User(_) | Who::Anonymous, _) if can_decide => {
+                (Selector::User(_) | Selector::Anonymous, _) if can_decide => {
                     own.insert(&line.who, line);
                 }
-                (Who::Group(_) | Who::Net(_), _) if can_decide => {
+                (Selector::Group(_) | Selector::Net(_), _) if can_decide => {
                     others.insert(&line.who, At { position: line.number, line });
                 }
                 // It keeps a network with a shorter prefix from deciding: `*` does.
-                (Who::Net(network), Some(anyone)) if holds(network) => {
+                (Selector::Net(network), Some(anyone)) if holds(network) => {
                     others.insert(&line.who, At { position: usize::MAX, line: anyone });
                 }
                 _ => {}
@@ -62,12 +62,12 @@ impl<'l> Side<'l> {
     }
 
     /// The line for a user or `__anonymous__`, as the other map has it, whose names may be those of another case.
-    pub fn own(&self, who: &Who) -> Option<&'l Line> {
+    pub fn own(&self, who: &Selector) -> Option<&'l Line> {
         self.own.get(who).or_else(|| self.own.get(&who.clone().in_case(self.case))).copied()
     }
 
     /// What decides for a user or `__anonymous__` if nothing before it does.
-    pub fn decides(&self, who: &Who) -> Option<At<'l>> {
+    pub fn decides(&self, who: &Selector) -> Option<At<'l>> {
         let line = self.own(who).or(self.anyone)?;
         Some(At { position: line.number, line })
     }
@@ -79,7 +79,7 @@ pub fn spec<'l>(at: Option<At<'l>>) -> Option<&'l DomainSpec> {
 
 /// A line for a group or a network that both maps have.
 pub struct Common<'l> {
-    pub who: &'l Who,
+    pub who: &'l Selector,
     /// A random-looking number of its own: the sum over a set tells sets apart.
     mark: u128,
     pub old: At<'l>,
@@ -146,7 +146,7 @@ impl<'l> Commons<'l> {
 
     /// Those that stand before a line in only one of the maps, where that makes a difference: their domain is
     /// another. First those that do in the new map.
-    pub fn moved(&self, who: &Who, old: Option<At<'_>>, new: Option<At<'_>>) -> [Vec<String>; 2] {
+    pub fn moved(&self, who: &Selector, old: Option<At<'_>>, new: Option<At<'_>>) -> [Vec<String>; 2] {
         let before =
             |order: &Order, at: Option<At<'_>>| order.before(at.map_or(usize::MAX, |at| at.position));
         let (old_count, new_count) = (before(&self.old, old), before(&self.new, new));
@@ -158,7 +158,8 @@ impl<'l> Commons<'l> {
         };
         let (then, now) = (set(&self.old, old_count), set(&self.new, new_count));
         // Who has not logged in is in no group.
-        let applies = |common: &Common<'_>| *who != Who::Anonymous || matches!(common.who, Who::Net(_));
+        let applies =
+            |common: &Common<'_>| *who != Selector::Anonymous || matches!(common.who, Selector::Net(_));
         let names = |indices: Vec<usize>, differs: &dyn Fn(&Common<'_>) -> bool| {
             let commons = indices.into_iter().map(|index| &self.all[index]);
             commons
@@ -183,7 +184,7 @@ impl<'l> Commons<'l> {
             let before_then = other.old.position < group.old.position;
             let before_now = other.new.position < group.new.position;
             // Of two groups, the one that was first says it.
-            let says_it = !matches!(other.who, Who::Group(_)) || before_now;
+            let says_it = !matches!(other.who, Selector::Group(_)) || before_now;
             let differs =
                 other.new.line.spec != group.new.line.spec || other.old.line.spec != group.old.line.spec;
             if before_then != before_now && says_it && differs {

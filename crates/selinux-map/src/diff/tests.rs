@@ -1,6 +1,6 @@
 //! Who is said to change context, and who does.
 
-use mapping::{Asker, CompiledMap, DomainSpec, Map};
+use mapping::{Client, CompiledMap, DomainSpec, Map};
 use proptest::prelude::*;
 
 use super::*;
@@ -26,9 +26,9 @@ fn two_maps() -> impl Strategy<Value = (String, String)> {
 }
 
 /// The domain of whoever asks.
-fn domain(map: &str, asker: &Asker<'_>) -> Option<DomainSpec> {
+fn domain(map: &str, client: &Client<'_>) -> Option<DomainSpec> {
     let compiled = Map::parse(map.as_bytes()).unwrap().compile().unwrap();
-    CompiledMap::open(&compiled[..]).unwrap().find(asker).map(|found| found.spec)
+    CompiledMap::open(&compiled[..]).unwrap().find(client).map(|found| found.spec)
 }
 
 proptest! {
@@ -37,14 +37,14 @@ proptest! {
     #[test]
     fn who_changes_context_is_told((old, new) in two_maps(), (user, groups, address) in facts()) {
         let changes = changes(&old, &new);
-        let asker = Asker { user: user.as_deref(), groups: &groups, address };
-        if domain(&old, &asker) != domain(&new, &asker) {
-            let who = user.clone().map_or(Who::Anonymous, Who::User);
+        let client = Client { user: user.as_deref(), groups: &groups, address };
+        if domain(&old, &client) != domain(&new, &client) {
+            let who = user.clone().map_or(Selector::Anonymous, Selector::User);
             let is_listed = |map: &str| Side::new(Map::parse(map.as_bytes()).unwrap().lines(), Case::Counts).own.contains_key(&who);
             // One that is about what leads this asker there.
             let told = |change: &Change| match change.kind {
                 Kind::User | Kind::Anonymous => change.who == who.to_string(),
-                Kind::Group | Kind::Network => Who::parse(&change.who).unwrap().matches(&asker, Case::Counts),
+                Kind::Group | Kind::Network => Selector::parse(&change.who).unwrap().matches(&client, Case::Counts),
                 Kind::Anyone => !is_listed(&old) && !is_listed(&new),
             };
             prop_assert!(changes.changes.iter().any(told), "{}\n{}\n{}", old, new, changes);
@@ -59,14 +59,14 @@ proptest! {
             text.lines().filter(|line| !line.contains(['@', '/', '.'])).map(|line| format!("{line}\n")).collect()
         };
         let (old, new) = (simple(&old), simple(&new));
-        let asker = Asker { user: Some(user.as_bytes()), groups: &[], address: None };
+        let client = Client { user: Some(user.as_bytes()), groups: &[], address: None };
         let changes = changes(&old, &new);
         let told = changes.changes.iter().any(|change| change.who == user);
         let listed = |text: &str| {
             // Lines behind `*` are not the user's: it decides for them as for all others.
             text.lines().take_while(|line| !line.starts_with('*')).any(|line| line.split(' ').next() == Some(&user))
         };
-        let changed = domain(&old, &asker) != domain(&new, &asker);
+        let changed = domain(&old, &client) != domain(&new, &client);
         prop_assert_eq!(told, changed && (listed(&old) || listed(&new)), "{}", changes);
     }
 

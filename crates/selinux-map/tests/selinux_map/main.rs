@@ -196,8 +196,8 @@ fn wrong_usage_and_unreadable_files_are_told_from_bad_ones() {
 fn explain_tells_the_line_that_decides_and_those_passed_over() {
     let folder = Folder::new().with("map", MAP);
     let server = ["--server-context", "system_u:system_r:httpd_t:s0"];
-    let asker = ["explain", "map", "--user", "foo", "--group", "Staff", "--addr", "192.0.2.7"];
-    let (code, value) = folder.json(&[&asker[..], &server].concat());
+    let client = ["explain", "map", "--user", "foo", "--group", "Staff", "--addr", "192.0.2.7"];
+    let (code, value) = folder.json(&[&client[..], &server].concat());
     assert_eq!(code, 0);
     assert_eq!(
         value["decides"],
@@ -214,7 +214,7 @@ fn explain_tells_the_line_that_decides_and_those_passed_over() {
     let (later, shorter) = (json!("later"), json!("shorter_prefix"));
     assert_eq!(passed, [(&json!(3), &later), (&json!(4), &shorter), (&json!(5), &later)]);
 
-    let (code, text, _) = folder.run(&asker);
+    let (code, text, _) = folder.run(&client);
     assert_eq!(code, 0);
     let expected = "\
 map, line 2 decides:

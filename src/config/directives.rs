@@ -6,7 +6,7 @@ use crate::httpd::directive::{
 };
 use crate::httpd::provider::ProviderError;
 use crate::maps::{Kind, Source};
-use mapping::{Chain, DomainSpec, Network, Peer, Rule, Unmapped};
+use mapping::{DomainSpec, Network, Peer, Rule, RuleList, Unmapped};
 use std::ffi::CStr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -407,10 +407,10 @@ fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Rule<Slot,
     let settings = Settings::of(keeper);
     let rule = Arc::new(settings::Rule::new(directive.location(), source));
     settings.add(Arc::clone(&rule));
-    let rule = keeper.put(Chain::rule(keeper.keep(rule)));
+    let rule = keeper.put(RuleList::rule(keeper.keep(rule)));
     section.settings = Some(settings);
     section.rules = Some(match section.rules {
         None => rule,
-        Some(before) => keeper.put(Chain::then(before, rule)),
+        Some(before) => keeper.put(RuleList::then(before, rule)),
     });
 }

@@ -9,7 +9,7 @@ use crate::maps::{self, Maps, Sources};
 use crate::selinux::Target;
 use crate::selinux::contexts::Written;
 use crate::selinux::state::LiveState;
-use mapping::{Chain, Context, DomainSpec, Network, Peer, Rule as Source, Unmapped};
+use mapping::{Context, DomainSpec, Network, Peer, Rule as Source, RuleList, Unmapped};
 use once_cell::sync::OnceCell;
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -243,7 +243,7 @@ impl Settings {
 #[derive(Clone, Copy)]
 pub struct Section {
     /// The rules, in the order they are tried; `None` where there are none.
-    pub rules: Option<&'static Chain<'static, Arc<Rule>>>,
+    pub rules: Option<&'static RuleList<'static, Arc<Rule>>>,
     /// The number of `AuthGroupFile` among the files that rules read.
     pub group_file: Option<usize>,
     /// The whole server's settings; set wherever requests may be confined.
@@ -301,7 +301,7 @@ impl Configuration for Section {
             return BROKEN;
         }
         let rules = match (self.rules, outer.rules) {
-            (Some(inner), Some(outer)) => Some(keeper.put(Chain::then(inner, outer))),
+            (Some(inner), Some(outer)) => Some(keeper.put(RuleList::then(inner, outer))),
             (inner, outer) => inner.or(outer),
         };
         Section {

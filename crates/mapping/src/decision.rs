@@ -7,7 +7,7 @@ use super::context::Context;
 use super::escape::quoted;
 use super::file_format::CompiledError;
 use super::range::Range;
-use super::rule_list::Chain;
+use super::rule_list::RuleList;
 use super::spec::SpecError;
 
 /// A rule of the configuration: where a request's domain comes from. `T` is what a domain has
@@ -100,7 +100,7 @@ pub enum Why {
 /// does the first that fails, even where a later one would match; `unmapped` decides where no
 /// rule matches.
 pub fn decide<'c, R, C>(
-    chain: Option<&'c Chain<'_, R>>,
+    chain: Option<&'c RuleList<'_, R>>,
     unmapped: Unmapped,
     mut try_rule: impl FnMut(&'c R) -> Result<Option<C>, Why>,
 ) -> Decision<C> {

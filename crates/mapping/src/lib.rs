@@ -33,7 +33,7 @@ pub use map::{Fault, Line, Map, MapError};
 pub use name::{Case, Quoted, Shown, fold};
 pub use network::{Network, NetworkError};
 pub use range::{Range, RangeError};
-pub use rule_list::{Chain, Iter};
+pub use rule_list::{Iter, RuleList};
 pub use selector::{Client, Selector, SelectorError};
 pub use spec::{DomainSpec, SpecError};
 pub use tag::{is_tag, tag};

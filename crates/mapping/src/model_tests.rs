@@ -205,11 +205,11 @@ proptest! {
         for rules in &prepared {
             let mut own = None;
             for rule in rules {
-                let rule = arena.keep(Chain::rule(rule));
-                own = Some(own.map_or(rule, |before| arena.keep(Chain::then(before, rule))));
+                let rule = arena.keep(RuleList::rule(rule));
+                own = Some(own.map_or(rule, |before| arena.keep(RuleList::then(before, rule))));
             }
             merged = match (own, merged) {
-                (Some(inner), Some(outer)) => Some(arena.keep(Chain::then(inner, outer))),
+                (Some(inner), Some(outer)) => Some(arena.keep(RuleList::then(inner, outer))),
                 (inner, outer) => inner.or(outer),
             };
         }

@@ -12,19 +12,19 @@ const WINDOW: usize = 32;
 
 /// Rules in order: one rule, or one chain followed by another. Making one copies and allocates
 /// nothing, so it can be done for every request, and what it is made of stays as it was.
-pub struct Chain<'a, R>(Node<'a, R>);
+pub struct RuleList<'a, R>(Node<'a, R>);
 
 enum Node<'a, R> {
     Rule(&'a R),
     Then {
-        first: &'a Chain<'a, R>,
-        second: &'a Chain<'a, R>,
+        first: &'a RuleList<'a, R>,
+        second: &'a RuleList<'a, R>,
         /// How many rules are in both.
         len: usize,
     },
 }
 
-impl<'a, R> Chain<'a, R> {
+impl<'a, R> RuleList<'a, R> {
     /// The chain of this one rule.
     #[must_use]
     pub const fn rule(rule: &'a R) -> Self {
@@ -57,7 +57,7 @@ impl<'a, R> Chain<'a, R> {
     }
 }
 
-impl<'c, R> IntoIterator for &'c Chain<'_, R> {
+impl<'c, R> IntoIterator for &'c RuleList<'_, R> {
     type Item = &'c R;
     type IntoIter = Iter<'c, R>;
 
@@ -66,23 +66,23 @@ impl<'c, R> IntoIterator for &'c Chain<'_, R> {
     }
 }
 
-impl<R: fmt::Debug> fmt::Debug for Chain<'_, R> {
+impl<R: fmt::Debug> fmt::Debug for RuleList<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self).finish()
     }
 }
 
-/// Iterator over the rules of a [`Chain`].
+/// Iterator over the rules of a [`RuleList`].
 ///
 /// On its way down it remembers the last few second halves that it passes. When it has come back to
 /// all it remembers, and there are more, it goes down from the top again, past as many rules as it
 /// has given out.
 pub struct Iter<'c, R> {
-    root: &'c Chain<'c, R>,
+    root: &'c RuleList<'c, R>,
     /// How many rules have been given out.
     done: usize,
     /// A ring: the entry passed at depth `d` is at `d % WINDOW`.
-    window: [Option<&'c Chain<'c, R>>; WINDOW],
+    window: [Option<&'c RuleList<'c, R>>; WINDOW],
     /// How many second halves have been passed and not come back to since the last start from
     /// the top, forgotten ones included.
     depth: usize,
@@ -138,14 +138,14 @@ pub(super) mod tests {
     use super::*;
 
     /// Where chains of a test live while others refer to them.
-    pub(in super::super) struct Arena<'a, R>(Vec<OnceCell<Chain<'a, R>>>);
+    pub(in super::super) struct Arena<'a, R>(Vec<OnceCell<RuleList<'a, R>>>);
 
     impl<'a, R> Arena<'a, R> {
         pub(in super::super) fn new(rules: usize) -> Self {
             Self((0..rules * 2).map(|_| OnceCell::new()).collect())
         }
 
-        pub(in super::super) fn keep(&'a self, chain: Chain<'a, R>) -> &'a Chain<'a, R> {
+        pub(in super::super) fn keep(&'a self, chain: RuleList<'a, R>) -> &'a RuleList<'a, R> {
             let free = self.0.iter().find(|cell| cell.get().is_none()).unwrap();
             free.get_or_init(|| chain)
         }
@@ -156,13 +156,13 @@ pub(super) mod tests {
             &'a self,
             rules: &'a [R],
             cut: &mut impl FnMut(usize) -> usize,
-        ) -> &'a Chain<'a, R> {
+        ) -> &'a RuleList<'a, R> {
             if let [rule] = rules {
-                return self.keep(Chain::rule(rule));
+                return self.keep(RuleList::rule(rule));
             }
             let (first, second) = rules.split_at(cut(rules.len()));
             let (first, second) = (self.build(first, cut), self.build(second, cut));
-            self.keep(Chain::then(first, second))
+            self.keep(RuleList::then(first, second))
         }
     }
 
@@ -193,10 +193,10 @@ pub(super) mod tests {
         let body = || {
             let rules: Vec<_> = (0..COUNT).collect();
             let cells: Vec<_> = rules.iter().map(|_| OnceCell::new()).collect();
-            let leaves: Vec<_> = rules.iter().map(Chain::rule).collect();
+            let leaves: Vec<_> = rules.iter().map(RuleList::rule).collect();
             let mut chain = &leaves[0];
             for (leaf, cell) in leaves[1..].iter().zip(&cells) {
-                chain = cell.get_or_init(|| Chain::then(chain, leaf));
+                chain = cell.get_or_init(|| RuleList::then(chain, leaf));
             }
             assert!(chain.iter().copied().eq(0..COUNT));
         };

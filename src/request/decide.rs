@@ -11,7 +11,7 @@ use crate::request::identity::Attested;
 use crate::request::record::{self, Decided};
 use crate::request::rules::{Facts, Found, try_rule};
 use crate::selinux::{self, Prepared, Target};
-use mapping::{self, Client, Context, Decision, Peer, Quoted, Range, Why};
+use mapping::{self, Client, Context, Decision, Peer, Quoted, Range, RefusalReason};
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -197,7 +197,7 @@ fn resolve_by(
     section: &Section,
     started: &Started,
     facts: &Facts<'_>,
-    mut tell: impl FnMut(&'static Rule, &Result<Option<Found>, Why>),
+    mut tell: impl FnMut(&'static Rule, &Result<Option<Found>, RefusalReason>),
 ) -> Decision<Target> {
     let Some(server) = &started.server else { return Decision::Keep };
     let unmapped = section.unmapped.unwrap_or_default();

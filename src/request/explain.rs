@@ -4,11 +4,11 @@ use crate::config::settings::{Section, Started};
 use crate::maps::PublishedFile;
 use crate::request::rules::{Facts, Found};
 use crate::selinux::{self, Target, query};
-use mapping::{Case, Context, Decision, Shown, Why};
+use mapping::{Case, Context, Decision, RefusalReason, Shown};
 use std::fmt::Write as _;
 
 /// What became of a rule, in words.
-pub fn told(outcome: &Result<Option<Found>, Why>) -> String {
+pub fn told(outcome: &Result<Option<Found>, RefusalReason>) -> String {
     match outcome {
         Ok(None) => "is for others".to_owned(),
         Ok(Some(Found { line: Some(line), .. })) => format!("decides, by its line {line}"),

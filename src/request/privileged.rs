@@ -12,7 +12,7 @@ use crate::interop;
 use crate::selinux::Target;
 use crate::status::counters;
 use crate::worker::supervisor::Supervisor;
-use mapping::{Decision, Why};
+use mapping::{Decision, RefusalReason};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -72,13 +72,13 @@ impl Supervisor for Privileged {
                     }
                 },
             },
-            Ok(Decision::Refuse(why @ Why::Unmapped)) => {
+            Ok(Decision::Refuse(why @ RefusalReason::Unmapped)) => {
                 refuse(request, Status::FORBIDDEN, &format!("SEL0104: {why}"))
             }
-            Ok(Decision::Refuse(why @ Why::ProviderFailed(_))) => {
+            Ok(Decision::Refuse(why @ RefusalReason::ProviderFailed(_))) => {
                 refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0108: {why}"))
             }
-            Ok(Decision::Refuse(why @ Why::NoPeer(_))) => {
+            Ok(Decision::Refuse(why @ RefusalReason::NoPeer(_))) => {
                 refuse(request, Status::FORBIDDEN, &format!("SEL0109: {why}"))
             }
             Ok(Decision::Refuse(why)) => {

@@ -7,7 +7,7 @@ use crate::maps::{Maps, PublishedFile};
 use crate::request::identity::Attested;
 use crate::selinux::contexts::resolve;
 use crate::selinux::{Prepared, Target};
-use mapping::{Client, CompiledError, DomainSpec, Rule as Source, Why};
+use mapping::{Client, CompiledError, DomainSpec, RefusalReason, Rule as Source};
 use std::sync::Arc;
 
 /// What a request brings for rules to be tried against.
@@ -39,7 +39,7 @@ impl From<Target> for Found {
 }
 
 /// What a rule leads to for a request; `None` where the rule does not match it.
-pub fn try_rule(started: &Started, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
+pub fn try_rule(started: &Started, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Found>, RefusalReason> {
     let slot = match &rule.source {
         Source::Val(slot) => slot,
         Source::Map(map) => return try_map(map.number, facts),
@@ -47,32 +47,32 @@ pub fn try_rule(started: &Started, rule: &Rule, facts: &Facts<'_>) -> Result<Opt
         Source::Provider(granted) if applies(granted, facts)? => &granted.slot,
         Source::Provider(_) => return Ok(None),
     };
-    let target = slot.target.get().cloned().ok_or(Why::Unprepared)?;
+    let target = slot.target.get().cloned().ok_or(RefusalReason::Unprepared)?;
     Ok(Some(target.into()))
 }
 
-fn try_variable(started: &Started, name: &str, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
+fn try_variable(started: &Started, name: &str, facts: &Facts<'_>) -> Result<Option<Found>, RefusalReason> {
     let value = facts.attested.input.environment.get_str(name);
     let Some(value) = value else { return Ok(None) };
-    let bad = |error| Why::BadValue { variable: name.to_owned(), error };
+    let bad = |error| RefusalReason::BadValue { variable: name.to_owned(), error };
     let spec = DomainSpec::parse_bytes(value.to_bytes()).map_err(bad)?;
-    let server = started.server.as_ref().ok_or(Why::Unprepared)?;
+    let server = started.server.as_ref().ok_or(RefusalReason::Unprepared)?;
     let context = resolve(&spec, server).map_err(bad)?;
     Ok(Some(Arc::new(Prepared::new(context.to_string())).into()))
 }
 
 /// The context that a map leads to for a request.
-fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
-    let maps = facts.maps.ok_or(Why::Unprepared)?;
-    let published = maps.current(number).ok_or(Why::Unprepared)?;
-    let PublishedFile::Map(map) = &published.file else { return Err(Why::Unprepared) };
-    let bad = |error: CompiledError| Why::BadFile(error);
+fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, RefusalReason> {
+    let maps = facts.maps.ok_or(RefusalReason::Unprepared)?;
+    let published = maps.current(number).ok_or(RefusalReason::Unprepared)?;
+    let PublishedFile::Map(map) = &published.file else { return Err(RefusalReason::Unprepared) };
+    let bad = |error: CompiledError| RefusalReason::BadFile(error);
     let mut client = facts.client;
     let (group_file, groups);
     if let Some(user) = client.user.filter(|_| map.has_groups()) {
-        let number = facts.group_file.ok_or(Why::NoGroupFile)?;
-        group_file = maps.current(number).ok_or(Why::Unprepared)?;
-        let PublishedFile::Groups(file) = &group_file.file else { return Err(Why::Unprepared) };
+        let number = facts.group_file.ok_or(RefusalReason::NoGroupFile)?;
+        group_file = maps.current(number).ok_or(RefusalReason::Unprepared)?;
+        let PublishedFile::Groups(file) = &group_file.file else { return Err(RefusalReason::Unprepared) };
         groups = file.groups(user, map.case()).map_err(bad)?;
         client.groups = &groups;
     }
@@ -81,11 +81,11 @@ fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, Why> {
 }
 
 /// Whether the rule is for this request: asks the provider.
-fn applies(granted: &Granted, facts: &Facts<'_>) -> Result<bool, Why> {
+fn applies(granted: &Granted, facts: &Facts<'_>) -> Result<bool, RefusalReason> {
     let Attested { user, input, .. } = facts.attested;
     match granted.provider.check(facts.request, *user, input.environment) {
         Answer::Granted => Ok(!granted.negated),
         Answer::Denied => Ok(granted.negated),
-        Answer::Failed => Err(Why::ProviderFailed(granted.provider.to_string())),
+        Answer::Failed => Err(RefusalReason::ProviderFailed(granted.provider.to_string())),
     }
 }

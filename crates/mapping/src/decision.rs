@@ -53,12 +53,12 @@ pub enum Decision<C> {
     /// Serve it in this context, and in no other.
     Enter(C),
     /// Do not serve it.
-    Refuse(Why),
+    Refuse(RefusalReason),
 }
 
 /// Why a request is refused: text for the log, never for the client.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Why {
+pub enum RefusalReason {
     /// No rule matches. The client is not allowed in: 403.
     #[error(
         "no rule matches: add one for whoever asks, or set SELinuxUnmapped server to serve such \
@@ -102,7 +102,7 @@ pub enum Why {
 pub fn decide<'c, R, C>(
     chain: Option<&'c RuleList<'_, R>>,
     unmapped: Unmapped,
-    mut try_rule: impl FnMut(&'c R) -> Result<Option<C>, Why>,
+    mut try_rule: impl FnMut(&'c R) -> Result<Option<C>, RefusalReason>,
 ) -> Decision<C> {
     let Some(chain) = chain else {
         return Decision::Keep;
@@ -115,7 +115,7 @@ pub fn decide<'c, R, C>(
         }
     }
     match unmapped {
-        Unmapped::Refuse => Decision::Refuse(Why::Unmapped),
+        Unmapped::Refuse => Decision::Refuse(RefusalReason::Unmapped),
         Unmapped::Server => Decision::Keep,
     }
 }
@@ -138,7 +138,7 @@ impl<C> Decision<C> {
         };
         match peer {
             Ok(range) => Decision::Enter(whole.with_range(Some(range))),
-            Err(reason) => Decision::Refuse(Why::NoPeer(reason)),
+            Err(reason) => Decision::Refuse(RefusalReason::NoPeer(reason)),
         }
     }
 }
@@ -150,10 +150,10 @@ mod tests {
     use super::super::rule_list::tests::Arena;
     use super::*;
 
-    type Outcome = Result<Option<u8>, Why>;
+    type Outcome = Result<Option<u8>, RefusalReason>;
 
-    fn bad_value() -> Why {
-        Why::BadValue { variable: "DOMAIN".to_owned(), error: SpecError::Empty }
+    fn bad_value() -> RefusalReason {
+        RefusalReason::BadValue { variable: "DOMAIN".to_owned(), error: SpecError::Empty }
     }
 
     fn outcome() -> impl Strategy<Value = Outcome> {
@@ -172,7 +172,7 @@ mod tests {
         match (first, unmapped) {
             (Some(Ok(context)), _) => Decision::Enter(context.unwrap()),
             (Some(Err(why)), _) => Decision::Refuse(why),
-            (None, Unmapped::Refuse) => Decision::Refuse(Why::Unmapped),
+            (None, Unmapped::Refuse) => Decision::Refuse(RefusalReason::Unmapped),
             (None, Unmapped::Server) => Decision::Keep,
         }
     }
@@ -213,10 +213,19 @@ mod tests {
         ] {
             let expected = Decision::Enter(Context::parse(expected).unwrap());
             assert_eq!(at(decision.clone(), range()), expected);
-            assert_eq!(at(decision, none()), Decision::Refuse(Why::NoPeer("it has no label".to_owned())));
+            assert_eq!(
+                at(decision, none()),
+                Decision::Refuse(RefusalReason::NoPeer("it has no label".to_owned()))
+            );
         }
-        assert_eq!(at(Decision::Refuse(Why::Unmapped), range()), Decision::Refuse(Why::Unmapped));
-        assert_eq!(at(Decision::Refuse(Why::Unmapped), none()), Decision::Refuse(Why::Unmapped));
+        assert_eq!(
+            at(Decision::Refuse(RefusalReason::Unmapped), range()),
+            Decision::Refuse(RefusalReason::Unmapped)
+        );
+        assert_eq!(
+            at(Decision::Refuse(RefusalReason::Unmapped), none()),
+            Decision::Refuse(RefusalReason::Unmapped)
+        );
         assert_eq!(Peer::default(), Peer::None);
     }
 

@@ -171,19 +171,19 @@ fn try_rule(
     request: &Request,
     client: &Client<'_>,
     server: &Context,
-) -> Result<Option<String>, Why> {
+) -> Result<Option<String>, RefusalReason> {
     match rule {
         Rule::Val(context) => Ok(Some(context.to_string())),
         Rule::Env(name) => match request.environment.get(name.as_str()) {
             None => Ok(None),
             Some(domain) => match context(DOMAINS[*domain].0, server) {
                 Ok(context) => Ok(Some(context.to_string())),
-                Err(error) => Err(Why::BadValue { variable: name.clone(), error }),
+                Err(error) => Err(RefusalReason::BadValue { variable: name.clone(), error }),
             },
         },
-        Rule::Map(map) => Ok(map.find(client).map_err(Why::BadFile)?.map(|(_, context)| context)),
+        Rule::Map(map) => Ok(map.find(client).map_err(RefusalReason::BadFile)?.map(|(_, context)| context)),
         Rule::Provider((Some(granted), context)) => Ok(granted.then(|| context.to_string())),
-        Rule::Provider((None, _)) => Err(Why::ProviderFailed("group".to_owned())),
+        Rule::Provider((None, _)) => Err(RefusalReason::ProviderFailed("group".to_owned())),
     }
 }
 
@@ -220,7 +220,7 @@ proptest! {
         let told = match decision {
             Decision::Keep => Ok(None),
             Decision::Enter(context) => Ok(Some(context)),
-            Decision::Refuse(Why::Unmapped) => Err(403),
+            Decision::Refuse(RefusalReason::Unmapped) => Err(403),
             Decision::Refuse(_) => Err(500),
         };
         prop_assert_eq!(told, reference(&sections, &request, &client));

@@ -9,7 +9,7 @@ use crate::httpd::status::Status;
 use crate::interop;
 use crate::request::identity::Attested;
 use crate::request::record::{self, Decided};
-use crate::request::rules::{Facts, Found, try_rule};
+use crate::request::rules::{Match, RuleInput, try_rule};
 use crate::selinux::{self, Prepared, Target};
 use mapping::{self, Client, Context, Decision, Peer, Quoted, Range, RefusalReason};
 use std::ffi::CStr;
@@ -165,7 +165,7 @@ fn resolve<'r>(
     attested: &Attested<'_>,
 ) -> (Decision<Target>, &'r CStr) {
     let mut name = c"none";
-    let decision = with_facts(request, section, attested, |facts| {
+    let decision = with_input(request, section, attested, |facts| {
         resolve_by(section, started, facts, |rule, outcome| match outcome {
             Ok(None) => {}
             Ok(Some(found)) => name = rule.named(found.line, request.pool()),
@@ -176,14 +176,14 @@ fn resolve<'r>(
 }
 
 /// Gathers what a request brings for rules to be tried against.
-fn with_facts<T>(
+fn with_input<T>(
     request: Request<'_>,
     section: &Section,
     attested: &Attested<'_>,
-    body: impl FnOnce(&Facts<'_>) -> T,
+    body: impl FnOnce(&RuleInput<'_>) -> T,
 ) -> T {
     let user = attested.user.map(CStr::to_bytes);
-    body(&Facts {
+    body(&RuleInput {
         client: Client { user, groups: &[], address: request.address() },
         request,
         attested,
@@ -196,8 +196,8 @@ fn with_facts<T>(
 fn resolve_by(
     section: &Section,
     started: &Started,
-    facts: &Facts<'_>,
-    mut tell: impl FnMut(&'static Rule, &Result<Option<Found>, RefusalReason>),
+    facts: &RuleInput<'_>,
+    mut tell: impl FnMut(&'static Rule, &Result<Option<Match>, RefusalReason>),
 ) -> Decision<Target> {
     let Some(server) = &started.server else { return Decision::Keep };
     let unmapped = section.unmapped.unwrap_or_default();
@@ -236,7 +236,7 @@ pub fn explanation(request: Request<'_>) -> Option<String> {
             &own
         }
     };
-    Some(with_facts(request, section, attested, |facts| {
+    Some(with_input(request, section, attested, |facts| {
         let mut tried = Vec::new();
         let decision = resolve_by(section, started, facts, |_, outcome| {
             tried.push(explain::told(outcome));

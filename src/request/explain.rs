@@ -2,16 +2,16 @@
 
 use crate::config::settings::{Section, Started};
 use crate::maps::PublishedFile;
-use crate::request::rules::{Facts, Found};
+use crate::request::rules::{Match, RuleInput};
 use crate::selinux::{self, Target, query};
 use mapping::{Case, Context, Decision, RefusalReason, Shown};
 use std::fmt::Write as _;
 
 /// What became of a rule, in words.
-pub fn told(outcome: &Result<Option<Found>, RefusalReason>) -> String {
+pub fn told(outcome: &Result<Option<Match>, RefusalReason>) -> String {
     match outcome {
         Ok(None) => "is for others".to_owned(),
-        Ok(Some(Found { line: Some(line), .. })) => format!("decides, by its line {line}"),
+        Ok(Some(Match { line: Some(line), .. })) => format!("decides, by its line {line}"),
         Ok(Some(_)) => "decides".to_owned(),
         Err(why) => format!("refuses: {why}"),
     }
@@ -23,7 +23,7 @@ pub fn told(outcome: &Result<Option<Found>, RefusalReason>) -> String {
 pub fn text(
     section: &Section,
     started: &Started,
-    facts: &Facts<'_>,
+    facts: &RuleInput<'_>,
     // What became of the rules that were tried.
     tried: &[String],
     decision: &Decision<Target>,
@@ -79,7 +79,7 @@ pub fn text(
 }
 
 /// The groups that the user is in, by the scope's group file.
-fn groups(facts: &Facts<'_>) -> String {
+fn groups(facts: &RuleInput<'_>) -> String {
     let (Some(user), Some(number)) = (facts.client.user, facts.group_file) else { return "none".to_owned() };
     let Some(published) = facts.maps.and_then(|maps| maps.current(number)) else {
         return "not read: no map has lines for groups".to_owned();

@@ -11,7 +11,7 @@ use mapping::{Client, CompiledError, DomainSpec, RefusalReason, Rule as Source};
 use std::sync::Arc;
 
 /// What a request brings for rules to be tried against.
-pub struct Facts<'f> {
+pub struct RuleInput<'f> {
     /// Who asks.
     pub client: Client<'f>,
     /// The request, for providers.
@@ -25,21 +25,25 @@ pub struct Facts<'f> {
 }
 
 /// What a rule leads to.
-pub struct Found {
+pub struct Match {
     /// The context.
     pub target: Target,
     /// The line of the map that says so, where it is a map.
     pub line: Option<usize>,
 }
 
-impl From<Target> for Found {
-    fn from(target: Target) -> Found {
-        Found { target, line: None }
+impl From<Target> for Match {
+    fn from(target: Target) -> Match {
+        Match { target, line: None }
     }
 }
 
 /// What a rule leads to for a request; `None` where the rule does not match it.
-pub fn try_rule(started: &Started, rule: &Rule, facts: &Facts<'_>) -> Result<Option<Found>, RefusalReason> {
+pub fn try_rule(
+    started: &Started,
+    rule: &Rule,
+    facts: &RuleInput<'_>,
+) -> Result<Option<Match>, RefusalReason> {
     let slot = match &rule.source {
         Source::Val(slot) => slot,
         Source::Map(map) => return try_map(map.number, facts),
@@ -51,7 +55,11 @@ pub fn try_rule(started: &Started, rule: &Rule, facts: &Facts<'_>) -> Result<Opt
     Ok(Some(target.into()))
 }
 
-fn try_variable(started: &Started, name: &str, facts: &Facts<'_>) -> Result<Option<Found>, RefusalReason> {
+fn try_variable(
+    started: &Started,
+    name: &str,
+    facts: &RuleInput<'_>,
+) -> Result<Option<Match>, RefusalReason> {
     let value = facts.attested.input.environment.get_str(name);
     let Some(value) = value else { return Ok(None) };
     let bad = |error| RefusalReason::BadValue { variable: name.to_owned(), error };
@@ -62,7 +70,7 @@ fn try_variable(started: &Started, name: &str, facts: &Facts<'_>) -> Result<Opti
 }
 
 /// The context that a map leads to for a request.
-fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, RefusalReason> {
+fn try_map(number: usize, facts: &RuleInput<'_>) -> Result<Option<Match>, RefusalReason> {
     let maps = facts.maps.ok_or(RefusalReason::Unprepared)?;
     let published = maps.current(number).ok_or(RefusalReason::Unprepared)?;
     let PublishedFile::Map(map) = &published.file else { return Err(RefusalReason::Unprepared) };
@@ -77,11 +85,11 @@ fn try_map(number: usize, facts: &Facts<'_>) -> Result<Option<Found>, RefusalRea
         client.groups = &groups;
     }
     let found = map.find(&client).map_err(bad)?;
-    Ok(found.map(|(line, context)| Found { target: Arc::new(Prepared::new(context)), line: Some(line) }))
+    Ok(found.map(|(line, context)| Match { target: Arc::new(Prepared::new(context)), line: Some(line) }))
 }
 
 /// Whether the rule is for this request: asks the provider.
-fn applies(granted: &Granted, facts: &Facts<'_>) -> Result<bool, RefusalReason> {
+fn applies(granted: &Granted, facts: &RuleInput<'_>) -> Result<bool, RefusalReason> {
     let Attested { user, input, .. } = facts.attested;
     match granted.provider.check(facts.request, *user, input.environment) {
         Answer::Granted => Ok(!granted.negated),

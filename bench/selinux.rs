@@ -33,12 +33,12 @@ pub enum EnterError {
 
 /// A context's text.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Prepared(CString);
-pub type Target = Arc<Prepared>;
+pub struct EncodedContext(CString);
+pub type SharedContext = Arc<EncodedContext>;
 
-impl Prepared {
-    pub fn new(context: String) -> Prepared {
-        Prepared(CString::new(context).unwrap_or_default())
+impl EncodedContext {
+    pub fn new(context: String) -> EncodedContext {
+        EncodedContext(CString::new(context).unwrap_or_default())
     }
 
     pub fn text(&self) -> &CStr {
@@ -46,7 +46,7 @@ impl Prepared {
     }
 }
 
-impl fmt::Display for Prepared {
+impl fmt::Display for EncodedContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.to_string_lossy())
     }
@@ -61,11 +61,11 @@ pub fn current() -> Result<Context, StateError> {
     Context::parse("system_u:system_r:httpd_t:s0").map_err(|_| Never)
 }
 
-pub fn enter(_: &Prepared) -> Result<(), EnterError> {
+pub fn enter(_: &EncodedContext) -> Result<(), EnterError> {
     Ok(())
 }
 
-pub fn probe(target: &Prepared) -> Result<(), EnterError> {
+pub fn probe(target: &EncodedContext) -> Result<(), EnterError> {
     enter(target)
 }
 
@@ -101,7 +101,7 @@ pub mod state {
 }
 
 pub mod query {
-    use super::{EnterError, Prepared, current};
+    use super::{EncodedContext, EnterError, current};
     use mapping::{Context, Range};
     use std::os::fd::BorrowedFd;
     use std::path::Path;
@@ -112,7 +112,7 @@ pub mod query {
         current().ok()
     }
 
-    pub fn may_leave(_: &Prepared) -> bool {
+    pub fn may_leave(_: &EncodedContext) -> bool {
         false
     }
 

@@ -6,7 +6,7 @@ use crate::httpd::configuration::{Configuration, Keeper};
 use crate::httpd::pool::Pool;
 use crate::httpd::provider::Provider;
 use crate::maps::{self, Maps, Sources};
-use crate::selinux::Target;
+use crate::selinux::SharedContext;
 use crate::selinux::contexts::Written;
 use crate::selinux::state::LiveState;
 use mapping::{Context, DomainSpec, Network, Peer, Rule as Source, RuleList, Unmapped};
@@ -22,7 +22,7 @@ pub struct Slot {
     /// What was written.
     pub spec: DomainSpec,
     /// Set once, before the first request.
-    pub target: OnceLock<Target>,
+    pub target: OnceLock<SharedContext>,
 }
 
 impl From<DomainSpec> for Slot {
@@ -88,7 +88,7 @@ impl Rule {
     }
 
     /// The context that the rule leads to, where that is always the same.
-    pub fn target(&self) -> Option<&Target> {
+    pub fn target(&self) -> Option<&SharedContext> {
         self.spec().and_then(|(_, _, target)| target?.get())
     }
 }

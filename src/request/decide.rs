@@ -10,7 +10,7 @@ use crate::interop;
 use crate::request::identity::Attested;
 use crate::request::record::{self, Decided};
 use crate::request::rules::{Match, RuleInput, try_rule};
-use crate::selinux::{self, Prepared, Target};
+use crate::selinux::{self, EncodedContext, SharedContext};
 use mapping::{self, Client, Context, Decision, Peer, Quoted, Range, RefusalReason};
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -163,7 +163,7 @@ fn resolve<'r>(
     section: &Section,
     started: &Started,
     attested: &Attested<'_>,
-) -> (Decision<Target>, &'r CStr) {
+) -> (Decision<SharedContext>, &'r CStr) {
     let mut name = c"none";
     let decision = with_input(request, section, attested, |facts| {
         resolve_by(section, started, facts, |rule, outcome| match outcome {
@@ -198,7 +198,7 @@ fn resolve_by(
     started: &Started,
     facts: &RuleInput<'_>,
     mut tell: impl FnMut(&'static Rule, &Result<Option<Match>, RefusalReason>),
-) -> Decision<Target> {
+) -> Decision<SharedContext> {
     let Some(server) = &started.server else { return Decision::Keep };
     let unmapped = section.unmapped.unwrap_or_default();
     let decision = mapping::decide(section.rules, unmapped, |rule| {
@@ -213,7 +213,9 @@ fn resolve_by(
                 Context::parse(&target.to_string()).expect("what was prepared is a context")
             });
             match decision {
-                Decision::Enter(context) => Decision::Enter(Arc::new(Prepared::new(context.to_string()))),
+                Decision::Enter(context) => {
+                    Decision::Enter(Arc::new(EncodedContext::new(context.to_string())))
+                }
                 Decision::Keep => Decision::Keep,
                 Decision::Refuse(why) => Decision::Refuse(why),
             }
@@ -272,7 +274,7 @@ fn told(attested: &Attested<'_>, decided: &Decided<'_>) -> String {
 }
 
 /// The decision made for the request where it is now.
-pub fn decision(request: Request<'_>) -> Result<&Decision<Target>, &'static str> {
+pub fn decision(request: Request<'_>) -> Result<&Decision<SharedContext>, &'static str> {
     let section = request.configuration::<Section>();
     if section.is_broken {
         return Err("SEL0001: refused: what is configured here could not be made out");

@@ -3,7 +3,7 @@
 use crate::config::settings::{Section, Started};
 use crate::maps::PublishedFile;
 use crate::request::rules::{Match, RuleInput};
-use crate::selinux::{self, Target, query};
+use crate::selinux::{self, SharedContext, query};
 use mapping::{Case, Context, Decision, RefusalReason, Shown};
 use std::fmt::Write as _;
 
@@ -26,7 +26,7 @@ pub fn text(
     facts: &RuleInput<'_>,
     // What became of the rules that were tried.
     tried: &[String],
-    decision: &Decision<Target>,
+    decision: &Decision<SharedContext>,
 ) -> String {
     let mut text = String::from("mod_selinux: how this request is decided (SELinuxExplain)\n\n");
     let mut line = |name: &str, value: &str| {

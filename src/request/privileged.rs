@@ -9,7 +9,7 @@ use crate::httpd::process_state;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::interop;
-use crate::selinux::Target;
+use crate::selinux::SharedContext;
 use crate::status::counters;
 use crate::worker::supervisor::Supervisor;
 use mapping::{Decision, RefusalReason};
@@ -34,7 +34,7 @@ impl Supervisor for Privileged {
     fn serve(
         &self,
         request: Request<'_>,
-        enter: &mut dyn FnMut(&Target) -> Status,
+        enter: &mut dyn FnMut(&SharedContext) -> Status,
         keep: &mut dyn FnMut() -> Status,
     ) -> Status {
         if let Err(why) = nested::part(request) {

@@ -5,7 +5,7 @@ use crate::httpd::request::Request;
 use crate::httpd::table::Table;
 use crate::request::identity::Attested;
 use crate::request::inherited::Nested;
-use crate::selinux::Target;
+use crate::selinux::SharedContext;
 use mapping::Decision;
 use std::cell::{Cell, OnceCell};
 use std::ffi::CStr;
@@ -38,7 +38,7 @@ pub struct Decided<'r> {
     /// Of which place.
     pub place: Place,
     /// The decision.
-    pub decision: Decision<Target>,
+    pub decision: Decision<SharedContext>,
     /// The context's text, in the request's pool: what reads the environment last may do so when the decision is gone.
     pub context: Option<&'r CStr>,
     /// The rule that it comes from (`SELINUX_RULE`).
@@ -60,7 +60,7 @@ pub fn of_or_new(request: Request<'_>) -> &Record<'_> {
 }
 
 /// The context that the request is served in; `None` where that is the server's, or it is refused.
-pub fn context(request: Request<'_>) -> Option<&Target> {
+pub fn context(request: Request<'_>) -> Option<&SharedContext> {
     match &of(request)?.decided.get()?.decision {
         Decision::Enter(target) => Some(target),
         Decision::Keep | Decision::Refuse(_) => None,

@@ -6,7 +6,7 @@ use crate::httpd::request::Request;
 use crate::maps::{Maps, PublishedFile};
 use crate::request::identity::Attested;
 use crate::selinux::contexts::resolve;
-use crate::selinux::{Prepared, Target};
+use crate::selinux::{EncodedContext, SharedContext};
 use mapping::{Client, CompiledError, DomainSpec, RefusalReason, Rule as Source};
 use std::sync::Arc;
 
@@ -27,13 +27,13 @@ pub struct RuleInput<'f> {
 /// What a rule leads to.
 pub struct Match {
     /// The context.
-    pub target: Target,
+    pub target: SharedContext,
     /// The line of the map that says so, where it is a map.
     pub line: Option<usize>,
 }
 
-impl From<Target> for Match {
-    fn from(target: Target) -> Match {
+impl From<SharedContext> for Match {
+    fn from(target: SharedContext) -> Match {
         Match { target, line: None }
     }
 }
@@ -66,7 +66,7 @@ fn try_variable(
     let spec = DomainSpec::parse_bytes(value.to_bytes()).map_err(bad)?;
     let server = started.server.as_ref().ok_or(RefusalReason::Unprepared)?;
     let context = resolve(&spec, server).map_err(bad)?;
-    Ok(Some(Arc::new(Prepared::new(context.to_string())).into()))
+    Ok(Some(Arc::new(EncodedContext::new(context.to_string())).into()))
 }
 
 /// The context that a map leads to for a request.
@@ -85,7 +85,8 @@ fn try_map(number: usize, facts: &RuleInput<'_>) -> Result<Option<Match>, Refusa
         client.groups = &groups;
     }
     let found = map.find(&client).map_err(bad)?;
-    Ok(found.map(|(line, context)| Match { target: Arc::new(Prepared::new(context)), line: Some(line) }))
+    Ok(found
+        .map(|(line, context)| Match { target: Arc::new(EncodedContext::new(context)), line: Some(line) }))
 }
 
 /// Whether the rule is for this request: asks the provider.

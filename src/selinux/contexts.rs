@@ -1,7 +1,7 @@
 //! The contexts that rules lead to: worked out, and entered for trial, before a request comes or a changed
 //! map is taken up.
 
-use crate::selinux::{self, EnterError, Prepared, Target, query};
+use crate::selinux::{self, EncodedContext, EnterError, SharedContext, query};
 use mapping::{Context, DomainSpec, Range, SpecError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ const CHECKS: usize = 256;
 pub type Faults = Vec<String>;
 
 /// A domain spec, with where it is written and where the context it leads to is kept, if it is.
-pub type Written<'s> = (String, DomainSpec, Option<&'s OnceLock<Target>>);
+pub type Written<'s> = (String, DomainSpec, Option<&'s OnceLock<SharedContext>>);
 
 /// A context that rules lead to.
 pub struct Aim {
@@ -25,7 +25,7 @@ pub struct Aim {
     pub location: String,
     /// The context.
     pub context: Context,
-    target: Target,
+    target: SharedContext,
 }
 
 impl Aim {
@@ -59,7 +59,7 @@ impl Aims {
                     let aim = aims.entry(text.clone()).or_insert_with(|| Aim {
                         location,
                         context,
-                        target: Arc::new(Prepared::new(text)),
+                        target: Arc::new(EncodedContext::new(text)),
                     });
                     Some(Arc::clone(&aim.target))
                 }

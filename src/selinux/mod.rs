@@ -75,14 +75,14 @@ fn parse(text: &[u8]) -> Option<Context> {
 
 /// A context made ready for the kernel, so that entering it takes no allocation.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Prepared {
+pub struct EncodedContext {
     text: CString,
     /// A `struct lsm_ctx` (`include/uapi/linux/lsm.h`): a head of four words, then the text.
     record: Box<[u64]>,
 }
 
 /// A context to serve requests in. Requests with the same one may share it.
-pub type Target = Arc<Prepared>;
+pub type SharedContext = Arc<EncodedContext>;
 
 const LSM_ID_SELINUX: u64 = 101;
 const LSM_ATTR_CURRENT: libc::c_uint = 100;
@@ -93,10 +93,10 @@ const HEAD_WORDS: usize = 4;
 /// The kernel limits a context's text to a page.
 const RECORD_WORDS: usize = HEAD_WORDS + 512;
 
-impl Prepared {
+impl EncodedContext {
     /// Prepares a context, given as its text in normal form. Entering it is what shows whether the policy
     /// knows it.
-    pub fn new(context: String) -> Prepared {
+    pub fn new(context: String) -> EncodedContext {
         // A context's grammar has no NUL in it; the empty one cannot be entered.
         let text = CString::new(context).unwrap_or_default();
         let bytes = text.as_bytes_with_nul();
@@ -108,7 +108,7 @@ impl Prepared {
             eight[..chunk.len()].copy_from_slice(chunk);
             *word = u64::from_ne_bytes(eight);
         }
-        Prepared { text, record }
+        EncodedContext { text, record }
     }
 
     /// The context's text.
@@ -117,7 +117,7 @@ impl Prepared {
     }
 }
 
-impl fmt::Display for Prepared {
+impl fmt::Display for EncodedContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text.to_string_lossy())
     }
@@ -138,7 +138,7 @@ pub enum EnterError {
 }
 
 /// Moves the calling thread into a context, and asks the kernel whether it is there.
-pub fn enter(target: &Prepared) -> Result<(), EnterError> {
+pub fn enter(target: &EncodedContext) -> Result<(), EnterError> {
     let interface = Interface::get();
     interface.set(target).map_err(EnterError::Refused)?;
     let mut place = [0; RECORD_WORDS];
@@ -177,7 +177,7 @@ impl Interface {
         })
     }
 
-    fn set(self, target: &Prepared) -> io::Result<()> {
+    fn set(self, target: &EncodedContext) -> io::Result<()> {
         match self {
             Interface::SystemCall => set_self_attr(&target.record, 0),
             Interface::ProcAndSocket => OpenOptions::new()
@@ -263,7 +263,7 @@ fn peer_label(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Enters a context on a thread that then ends.
-pub fn probe(target: &Prepared) -> Result<(), EnterError> {
+pub fn probe(target: &EncodedContext) -> Result<(), EnterError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().spawn_scoped(scope, || enter(target));
         match thread.map(|thread| thread.join()) {

@@ -1,7 +1,7 @@
 //! Questions to the loaded policy and to mcstransd, at start: for a translated name, for what an
 //! administrator's `httpd -t` cannot try, and for the rule that is missing where the kernel refused.
 
-use super::{EnterError, Prepared, parse};
+use super::{EncodedContext, EnterError, parse};
 use mapping::{Context, Range};
 use selinux::{SecurityClass, SecurityContext};
 use std::ffi::CString;
@@ -52,7 +52,7 @@ pub fn range_of_new(maker: &Context, folder: &str, range: &Range, class: &str) -
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Whether the policy lets a thread in this context change to another, or does not tell.
-pub fn may_leave(target: &Prepared) -> bool {
+pub fn may_leave(target: &EncodedContext) -> bool {
     let context = target.text().to_str().ok().and_then(|text| Context::parse(text).ok());
     context.is_none_or(|context| allows(&context, &context, "setcurrent") != Some(false))
 }

@@ -15,7 +15,7 @@ use crate::maps::Maps;
 use crate::maps::watcher::Watcher;
 use crate::selinux::contexts::{Aims, Faults, resolve};
 use crate::selinux::state::LiveState;
-use crate::selinux::{self, Mode, Prepared, query};
+use crate::selinux::{self, EncodedContext, Mode, query};
 use mapping::{Context, Rule as Source};
 use std::io;
 
@@ -164,7 +164,7 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
         .map_err(|error| vec![format!("SEL0021: {location}: SELinuxServerDomain {spec}: {error}")])?;
     if server != from {
         let objection = if is_there {
-            let refused = selinux::enter(&Prepared::new(server.to_string())).err();
+            let refused = selinux::enter(&EncodedContext::new(server.to_string())).err();
             refused.map(|error| format!("{error}; {}", query::missing_rule(&here, &server, &error)))
         } else {
             query::objection(&from, &server)

@@ -22,7 +22,7 @@ use crate::httpd::signals::Quiet;
 use crate::httpd::status::Status;
 use crate::httpd::thread::{Task, name_this, with_task};
 use crate::httpd::{panic, php};
-use crate::selinux::{self, EnterError, Target};
+use crate::selinux::{self, EnterError, SharedContext};
 use crate::status::counters;
 use handoff::{Answer, Link, News, Order, Question};
 use std::ffi::CString;
@@ -37,7 +37,7 @@ struct Worker {
     /// Whether it waits for another request; `None`: it ends with its first.
     stays: Option<Stays>,
     /// The context that it has entered, for good.
-    place: OnceLock<Target>,
+    place: OnceLock<SharedContext>,
     /// What it serves; its thread's alone.
     job: Mutex<Option<Arc<Job>>>,
 }
@@ -54,7 +54,7 @@ struct Stays {
 pub struct Job {
     worker: Arc<Worker>,
     ticket: Ticket,
-    target: Target,
+    target: SharedContext,
     /// The name of the worker's thread meanwhile.
     name: CString,
     /// What is done for it with the server's privileges.
@@ -86,7 +86,7 @@ pub fn is_worker() -> bool {
 }
 
 /// Whether this thread is a worker in the context of `target`, and so the right place for it.
-pub fn is_at(target: &Target) -> bool {
+pub fn is_at(target: &SharedContext) -> bool {
     current().is_some_and(|job| job.target == *target)
 }
 
@@ -212,7 +212,7 @@ impl Worker {
     }
 
     /// Confines the thread, once.
-    fn enter(&self, target: &Target) -> Result<(), EnterError> {
+    fn enter(&self, target: &SharedContext) -> Result<(), EnterError> {
         match self.place.get() {
             None => {
                 selinux::enter(target)?;

@@ -10,7 +10,7 @@ use crate::httpd::request::Request;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
 use crate::httpd::threads_per_child;
-use crate::selinux::{Target, query};
+use crate::selinux::{SharedContext, query};
 use crate::status::counters::{self, Kind};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,7 +33,7 @@ fn pool() -> MutexGuard<'static, Pool> {
 
 impl Pool {
     /// One that waits in this context, the last that was busy. Those that may not go on end.
-    fn take(&mut self, target: &Target) -> Option<Ready> {
+    fn take(&mut self, target: &SharedContext) -> Option<Ready> {
         while let Some(place) = self.idle.iter().position(Ready::is_over) {
             self.dismiss(place);
         }
@@ -64,7 +64,7 @@ impl Pool {
 ///
 /// # Errors
 /// No thread, or no stack for one, can be made.
-pub fn take(request: Request<'_>, target: &Target, quiet: &Quiet) -> Option<io::Result<Ready>> {
+pub fn take(request: Request<'_>, target: &SharedContext, quiet: &Quiet) -> Option<io::Result<Ready>> {
     let settings = request.configuration::<Section>().settings?;
     let stay = settings.worker.get().copied().flatten()?;
     let state = settings.live_state.get()?;

@@ -15,7 +15,7 @@ use crate::httpd::request::Request;
 use crate::httpd::signals::Quiet;
 use crate::httpd::status::Status;
 use crate::httpd::thread::Task as _;
-use crate::selinux::Target;
+use crate::selinux::SharedContext;
 use crate::status::counters::{self, Kind};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,13 +24,13 @@ use std::time::Instant;
 /// Serves a request on a worker in the context of `target`, and waits for its end.
 ///
 /// Called on a thread that is no worker.
-pub fn enter(request: Request<'_>, target: &Target, supervisor: &'static dyn Supervisor) -> Status {
+pub fn enter(request: Request<'_>, target: &SharedContext, supervisor: &'static dyn Supervisor) -> Status {
     enter_for(request, target, supervisor, None)
 }
 
 fn enter_for(
     request: Request<'_>,
-    target: &Target,
+    target: &SharedContext,
     supervisor: &'static dyn Supervisor,
     origin: Option<Arc<Job>>,
 ) -> Status {

@@ -3,7 +3,7 @@
 use crate::httpd::phase::PhaseCall;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
-use crate::selinux::Target;
+use crate::selinux::SharedContext;
 use std::ffi::CStr;
 
 /// All that is done for workers, called on threads that are none. Beside that, a supervisor only makes filters' calls that
@@ -17,7 +17,7 @@ pub trait Supervisor: Sync {
     fn serve(
         &self,
         request: Request<'_>,
-        enter: &mut dyn FnMut(&Target) -> Status,
+        enter: &mut dyn FnMut(&SharedContext) -> Status,
         keep: &mut dyn FnMut() -> Status,
     ) -> Status;
 

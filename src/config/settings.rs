@@ -7,7 +7,7 @@ use crate::httpd::pool::Pool;
 use crate::httpd::provider::Provider;
 use crate::maps::{self, Maps, Sources};
 use crate::selinux::SharedContext;
-use crate::selinux::contexts::Written;
+use crate::selinux::contexts::LocatedSpec;
 use crate::selinux::state::LiveState;
 use mapping::{Context, DomainSpec, Network, Peer, Rule as Source, RuleList, Unmapped};
 use once_cell::sync::OnceCell;
@@ -78,7 +78,7 @@ impl Rule {
     }
 
     /// The domain spec of the rule, where it has one of its own.
-    pub fn spec(&self) -> Option<Written<'_>> {
+    pub fn spec(&self) -> Option<LocatedSpec<'_>> {
         match &self.source {
             Source::Val(slot) | Source::Provider(Granted { slot, .. }) => {
                 Some((self.location.clone(), slot.spec.clone(), Some(&slot.target)))

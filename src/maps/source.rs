@@ -1,7 +1,7 @@
 //! The files that rules read: maps and group files, each read once for all rules that name it.
 
 use super::file::{Opened, Stamp};
-use crate::selinux::contexts::Written;
+use crate::selinux::contexts::LocatedSpec;
 use mapping::{CompiledMap, Groups, Map};
 use std::fmt;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub enum Content {
 
 impl Content {
     /// The domain specs to try before it is taken up, each with where it is written.
-    pub fn specs<'c>(&'c self, source: &'c Source) -> impl Iterator<Item = Written<'c>> {
+    pub fn specs<'c>(&'c self, source: &'c Source) -> impl Iterator<Item = LocatedSpec<'c>> {
         let map = match self {
             Content::Map(map) => Some(map),
             Content::Groups(_) => None,
@@ -183,7 +183,7 @@ impl Sources {
     }
 
     /// The domain specs to try, of all maps.
-    pub fn specs(&self) -> impl Iterator<Item = Written<'_>> {
+    pub fn specs(&self) -> impl Iterator<Item = LocatedSpec<'_>> {
         let good = self.0.iter().filter_map(|loaded| Some((loaded.content()?, &loaded.source)));
         good.flat_map(|(content, source)| content.specs(source))
     }

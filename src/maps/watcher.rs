@@ -7,7 +7,7 @@ use super::{ANY, Content, Kind, Maps, NO_GROUP_FILE, Report, Source, Sources, pu
 use crate::httpd::log::{self, Level};
 use crate::httpd::process::Service;
 use crate::httpd::shm::Writer;
-use crate::selinux::contexts::Aims;
+use crate::selinux::contexts::ContextSet;
 use mapping::Context;
 use std::ffi::CStr;
 use std::fs;
@@ -178,14 +178,14 @@ impl Watch<'_> {
     /// Whether all that the file says can be done.
     fn check(&mut self, number: usize, content: &Content) -> Result<(), Vec<String>> {
         let Watcher { files, server, only_own_range, .. } = self.watcher;
-        let aims = Aims::of(content.specs(&files[number].0), server)?;
-        if let Some(aim) = aims.below(server).filter(|_| *only_own_range) {
+        let reachable = ContextSet::of(content.specs(&files[number].0), server)?;
+        if let Some(context_at) = reachable.below(server).filter(|_| *only_own_range) {
             return Err(vec![format!(
                 "SEL0026: {}: {} is below httpd's range, and HTTP/2, or an ErrorLog that is no file, would not work there",
-                aim.location, aim.context
+                context_at.location, context_at.context
             )]);
         }
-        aims.probe(server)?;
+        reachable.probe(server)?;
         if content.asks_for_groups() { self.publish_groups() } else { Ok(()) }
     }
 

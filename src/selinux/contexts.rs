@@ -17,10 +17,10 @@ const CHECKS: usize = 256;
 pub type Faults = Vec<String>;
 
 /// A domain spec, with where it is written and where the context it leads to is kept, if it is.
-pub type Written<'s> = (String, DomainSpec, Option<&'s OnceLock<SharedContext>>);
+pub type LocatedSpec<'s> = (String, DomainSpec, Option<&'s OnceLock<SharedContext>>);
 
 /// A context that rules lead to.
-pub struct Aim {
+pub struct ReachableContext {
     /// The place that names it first.
     pub location: String,
     /// The context.
@@ -28,40 +28,46 @@ pub struct Aim {
     target: SharedContext,
 }
 
-impl Aim {
+impl ReachableContext {
     fn fault(&self, server: &Context, why: &str) -> String {
         format!("SEL0024: {}: {} cannot be entered from {server}: {why}", self.location, self.context)
     }
 }
 
 /// So many of them, evenly spread, with the first and the last.
-fn sample<'a>(aims: &[&'a Aim], count: usize) -> impl Iterator<Item = &'a Aim> {
-    let (count, last) = (aims.len().min(count), aims.len() - 1);
-    (0..count).map(move |pick| aims[if count == 1 { last } else { pick * last / (count - 1) }])
+fn sample<'a>(
+    reachable: &[&'a ReachableContext],
+    count: usize,
+) -> impl Iterator<Item = &'a ReachableContext> {
+    let (count, last) = (reachable.len().min(count), reachable.len() - 1);
+    (0..count).map(move |pick| reachable[if count == 1 { last } else { pick * last / (count - 1) }])
 }
 
 /// The distinct contexts that rules lead to, by their text.
-pub struct Aims(BTreeMap<String, Aim>);
+pub struct ContextSet(BTreeMap<String, ReachableContext>);
 
-impl Aims {
+impl ContextSet {
     /// Works out the contexts of these specs for a server in the context `server`, and puts each where it is kept.
     ///
     /// # Errors
     /// SEL0023 for each spec that leads to none.
-    pub fn of<'s>(specs: impl Iterator<Item = Written<'s>>, server: &Context) -> Result<Aims, Faults> {
-        let mut aims = BTreeMap::new();
+    pub fn of<'s>(
+        specs: impl Iterator<Item = LocatedSpec<'s>>,
+        server: &Context,
+    ) -> Result<ContextSet, Faults> {
+        let mut reachable = BTreeMap::new();
         let mut by_spec = HashMap::new();
         let mut faults = Faults::new();
         for (location, spec, place) in specs {
             let target = by_spec.entry(spec).or_insert_with_key(|spec| match resolve(spec, server) {
                 Ok(context) => {
                     let text = context.to_string();
-                    let aim = aims.entry(text.clone()).or_insert_with(|| Aim {
+                    let context_at = reachable.entry(text.clone()).or_insert_with(|| ReachableContext {
                         location,
                         context,
                         target: Arc::new(EncodedContext::new(text)),
                     });
-                    Some(Arc::clone(&aim.target))
+                    Some(Arc::clone(&context_at.target))
                 }
                 Err(error) => {
                     faults.push(format!("SEL0023: {location}: {spec}: {error}"));
@@ -72,18 +78,24 @@ impl Aims {
                 let _ = place.set(Arc::clone(target));
             }
         }
-        if faults.is_empty() { Ok(Aims(aims)) } else { Err(faults) }
+        if faults.is_empty() { Ok(ContextSet(reachable)) } else { Err(faults) }
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Aim> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ReachableContext> {
         self.0.values()
     }
 
     /// User, role and type of the contexts, with colons between them: each once.
     pub fn bases(&self) -> Vec<String> {
-        let base =
-            |aim: &Aim| format!("{}:{}:{}", aim.context.user(), aim.context.role(), aim.context.type_());
+        let base = |context_at: &ReachableContext| {
+            format!(
+                "{}:{}:{}",
+                context_at.context.user(),
+                context_at.context.role(),
+                context_at.context.type_()
+            )
+        };
         self.iter().map(base).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
@@ -93,23 +105,25 @@ impl Aims {
     /// # Errors
     /// SEL0024 for each that cannot be entered, with the policy rule that is missing.
     pub fn probe(&self, server: &Context) -> Result<(), Faults> {
-        let mut by_type: BTreeMap<&str, Vec<&Aim>> = BTreeMap::new();
-        for aim in self.iter() {
-            by_type.entry(aim.context.type_()).or_default().push(aim);
+        let mut by_type: BTreeMap<&str, Vec<&ReachableContext>> = BTreeMap::new();
+        for context_at in self.iter() {
+            by_type.entry(context_at.context.type_()).or_default().push(context_at);
         }
         let mut faults = Faults::new();
-        for aims in by_type.values_mut() {
-            aims.sort_by_key(|aim| aim.context.range().map(Range::highest));
-            let unknown = sample(aims, CHECKS).filter(|aim| !query::is_known(&aim.context));
-            let unknown: Faults = unknown.map(|aim| aim.fault(server, query::UNKNOWN)).collect();
+        for reachable in by_type.values_mut() {
+            reachable.sort_by_key(|context_at| context_at.context.range().map(Range::highest));
+            let unknown =
+                sample(reachable, CHECKS).filter(|context_at| !query::is_known(&context_at.context));
+            let unknown: Faults =
+                unknown.map(|context_at| context_at.fault(server, query::UNKNOWN)).collect();
             if !unknown.is_empty() {
                 faults.extend(unknown);
                 continue;
             }
-            faults.extend(sample(aims, TRIALS).filter_map(|aim| {
-                let error: EnterError = selinux::probe(&aim.target).err()?;
-                let missing = query::missing_rule(server, &aim.context, &error);
-                Some(aim.fault(server, &format!("{error}; {missing}")))
+            faults.extend(sample(reachable, TRIALS).filter_map(|context_at| {
+                let error: EnterError = selinux::probe(&context_at.target).err()?;
+                let missing = query::missing_rule(server, &context_at.context, &error);
+                Some(context_at.fault(server, &format!("{error}; {missing}")))
             }));
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
@@ -120,17 +134,19 @@ impl Aims {
     /// # Errors
     /// SEL0024 for each context that something speaks against.
     pub fn ask_policy(&self, server: &Context) -> Result<(), Faults> {
-        let faults = self.iter().filter_map(|aim| {
-            let why = query::objection(server, &aim.context)?;
-            Some(aim.fault(server, &why))
+        let faults = self.iter().filter_map(|context_at| {
+            let why = query::objection(server, &context_at.context)?;
+            Some(context_at.fault(server, &why))
         });
         let faults: Faults = faults.collect();
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
     /// The first of them that is not at the server's own range, and confined by it.
-    pub fn below(&self, server: &Context) -> Option<&Aim> {
-        self.iter().find(|aim| aim.context.type_() != server.type_() && aim.context.range() != server.range())
+    pub fn below(&self, server: &Context) -> Option<&ReachableContext> {
+        self.iter().find(|context_at| {
+            context_at.context.type_() != server.type_() && context_at.context.range() != server.range()
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether what a request makes gets its categories. The policy says that, and policies differ: on Debian new files have
 //! their maker's, on Fedora and RHEL their folder's.
 
-use crate::selinux::contexts::Aims;
+use crate::selinux::contexts::ContextSet;
 use crate::selinux::query;
 use mapping::{Context, Range};
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ const CLASSES: [&str; 2] = ["file", "dir"];
 
 /// SEL0019 for what requests in these contexts make, or in others that are not known yet (`or_others`); `None` where all of
 /// it has the categories of its maker, as far as the policy tells.
-pub fn warning(aims: &Aims, or_others: bool, server: &Context) -> Option<String> {
+pub fn warning(reachable: &ContextSet, or_others: bool, server: &Context) -> Option<String> {
     let mut makers = BTreeMap::new();
-    for aim in aims.iter().filter(|aim| has_categories(&aim.context)) {
-        makers.entry(aim.context.type_()).or_insert_with(|| aim.context.clone());
+    for context_at in reachable.iter().filter(|context_at| has_categories(&context_at.context)) {
+        makers.entry(context_at.context.type_()).or_insert_with(|| context_at.context.clone());
     }
     let mut makers: Vec<_> = makers.into_values().collect();
     if makers.is_empty() && or_others {

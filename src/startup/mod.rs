@@ -13,7 +13,7 @@ use crate::httpd::{on_first_pass, only_checks_configuration, process};
 use crate::interop;
 use crate::maps::Maps;
 use crate::maps::watcher::Watcher;
-use crate::selinux::contexts::{Aims, Faults, resolve};
+use crate::selinux::contexts::{ContextSet, Faults, resolve};
 use crate::selinux::state::LiveState;
 use crate::selinux::{self, EncodedContext, Mode, query};
 use mapping::{Context, Rule as Source};
@@ -44,33 +44,33 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         return Err(vec![fault.clone()]);
     }
     let (server, tried) = server_context(settings, here)?;
-    let aims = {
+    let reachable = {
         let mut sources = settings.sources();
         sources.load_groups()?;
         let own = rules.iter().filter_map(|rule| rule.spec());
-        Aims::of(own.chain(sources.specs()), &server)?
+        ContextSet::of(own.chain(sources.specs()), &server)?
     };
     if tried {
-        aims.probe(&server)?;
+        reachable.probe(&server)?;
     } else {
-        aims.ask_policy(&server)?;
+        reachable.ask_policy(&server)?;
     }
     let loss = loss_above(main, &server);
     // What a variable will say is not known, nor what range a client will have.
     let has_others =
         settings.reads_peer.get().is_some() || rules.iter().any(|rule| matches!(rule.source, Source::Env(_)));
-    let may_be_below = has_others || aims.below(&server).is_some();
+    let may_be_below = has_others || reachable.below(&server).is_some();
     if let Some(loss) = loss.as_ref().filter(|_| may_be_below) {
         return Err(vec![loss.clone()]);
     }
     let python = interop::wsgi::python_handlers();
-    let labels = labels::warning(&aims, has_others, &server);
+    let labels = labels::warning(&reachable, has_others, &server);
     // Under `httpd -t`, the first pass is the only one.
     if let Some(text) = labels.as_ref().filter(|_| !on_first_pass() || only_checks_configuration()) {
         log::server(Level::Warning, text);
     }
     if !on_first_pass() {
-        warn(&aims, &server);
+        warn(&reachable, &server);
         interop::warn(settings, main, &python);
         for Stray { location, directive } in strays::of(settings, &sections::of_servers(main)) {
             let text = format!(
@@ -81,14 +81,14 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
         let text = format!(
             "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
             rules.len(),
-            aims.iter().len()
+            reachable.iter().len()
         );
         log::server(Level::Notice, &text);
     }
     let any_type = rules.iter().any(|rule| matches!(rule.source, Source::Env(_)));
     let only_own_range = loss.is_some();
     let server_handlers = settings.server_handlers();
-    let pages = aims.bases();
+    let pages = reachable.bases();
     let server = Some(server);
     let started = Started { server, pages, any_type, python, server_handlers, only_own_range, labels };
     let _ = settings.started.set(started);
@@ -198,11 +198,12 @@ fn loss_above(main: Server<'_>, server: &Context) -> Option<String> {
 }
 
 /// What works, and yet may not do what the administrator thinks.
-fn warn(aims: &Aims, server: &Context) {
-    if let Some(aim) = aims.iter().find(|aim| aim.context.type_() == server.type_()) {
+fn warn(reachable: &ContextSet, server: &Context) {
+    if let Some(context_at) = reachable.iter().find(|context_at| context_at.context.type_() == server.type_())
+    {
         let text = format!(
             "SEL0014: {}: {} keeps the server's type, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
-            aim.location, aim.context,
+            context_at.location, context_at.context,
         );
         log::server(Level::Warning, &text);
     }

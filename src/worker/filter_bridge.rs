@@ -1,6 +1,6 @@
 //! Where a nested request's filters end and its parent's begin: what passes there is called on the parent's own thread.
 
-use super::handoff::{Answer, Question};
+use super::handoff::{Reply, SupervisorRequest};
 use super::{Job, current, no_part};
 use crate::httpd::filter::{self, Call, Carrier};
 use std::sync::Arc;
@@ -17,9 +17,9 @@ impl Carrier for Crossing {
         match (&here, &self.origin) {
             // The subrequest's own worker: its supervisor takes the call on.
             (Some(job), origin) if same(job.origin.as_ref(), origin.as_ref()) => {
-                match job.ask(Question::Call(call)) {
-                    Answer::Returned(result) => result,
-                    Answer::Served(_) => filter::FAILED,
+                match job.ask(SupervisorRequest::Call(call)) {
+                    Reply::Returned(result) => result,
+                    Reply::Served(_) => filter::FAILED,
                 }
             }
             // Back on the parent's own thread: the subrequest is over, and ends its stream.

@@ -13,7 +13,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 /// What a worker wants of its supervisor.
-pub enum Question {
+pub enum SupervisorRequest {
     /// Serve this request, which the worker's own has started, elsewhere.
     Serve(Ticket),
     /// Run a phase of this request, which the worker's own has started, or is, with the server's privileges.
@@ -23,7 +23,7 @@ pub enum Question {
 }
 
 /// What became of it.
-pub enum Answer {
+pub enum Reply {
     /// The nested request's handler, or a phase, answered.
     Served(Status),
     /// What the call gave.
@@ -32,7 +32,7 @@ pub enum Answer {
 
 /// What a worker without a request is told.
 #[derive(PartialEq, Eq, Debug)]
-pub enum Order<O> {
+pub enum WorkerCommand<O> {
     /// Serve this.
     Serve(O),
     /// There will be nothing to serve.
@@ -41,7 +41,7 @@ pub enum Order<O> {
 
 /// What a supervisor hears of its worker.
 #[derive(PartialEq, Eq, Debug)]
-pub enum News {
+pub enum WorkerEvent {
     /// The result of the call that it was to make.
     Returned(i32),
     /// It has served its request, and waits for another.
@@ -51,20 +51,20 @@ pub enum News {
 }
 
 enum ToSupervisor {
-    Ask(Question),
+    Ask(SupervisorRequest),
     /// What the supervisor's call gave.
     Returned(i32),
 }
 
 enum ToWorker {
-    Answer(Answer),
+    Reply(Reply),
     /// Make this call, of a filter of the request that the worker serves.
     Call(Call),
 }
 
 enum Turn<O> {
     /// The worker has no request, and an order where it is given one.
-    Idle(Option<Order<O>>),
+    Idle(Option<WorkerCommand<O>>),
     /// The worker has the request, and a message where one is due.
     Worker(Option<ToWorker>),
     /// The supervisor has it, and a message, until it takes it.
@@ -80,33 +80,33 @@ struct State<O> {
 }
 
 /// One worker's link to its supervisor.
-pub struct Link<O> {
+pub struct Handoff<O> {
     state: Mutex<State<O>>,
     changed: Condvar,
 }
 
-impl<O> Link<O> {
+impl<O> Handoff<O> {
     /// A link whose worker has no request yet.
-    pub fn new() -> Link<O> {
-        Link {
+    pub fn new() -> Handoff<O> {
+        Handoff {
             state: Mutex::new(State { turn: Turn::Idle(None), is_awaited: false }),
             changed: Condvar::new(),
         }
     }
 
     /// Supervisor: tells a worker that has no request what to do.
-    pub fn order(&self, order: Order<O>) {
-        self.give(Turn::Idle(Some(order)));
+    pub fn command(&self, command: WorkerCommand<O>) {
+        self.give(Turn::Idle(Some(command)));
     }
 
     /// Worker: waits for an order; `None` where there was none for so long.
-    pub fn await_order(&self, limit: Option<Duration>) -> Option<Order<O>> {
+    pub fn await_command(&self, limit: Option<Duration>) -> Option<WorkerCommand<O>> {
         let mut state = self.wait(limit, |turn| matches!(turn, Turn::Idle(Some(_))));
         match &mut state.turn {
-            Turn::Idle(order) if order.is_some() => {
-                let order = order.take();
+            Turn::Idle(command) if command.is_some() => {
+                let command = command.take();
                 state.turn = Turn::Worker(None);
-                order
+                command
             }
             _ => None,
         }
@@ -118,31 +118,31 @@ impl<O> Link<O> {
     }
 
     /// Supervisor: answers the worker until there is other news of it.
-    pub fn attend(&self, mut answer: impl FnMut(Question) -> Answer) -> News {
+    pub fn attend(&self, mut answer: impl FnMut(SupervisorRequest) -> Reply) -> WorkerEvent {
         loop {
             match self.hear() {
                 Ok(ToSupervisor::Ask(question)) => {
-                    self.give(Turn::Worker(Some(ToWorker::Answer(answer(question)))));
+                    self.give(Turn::Worker(Some(ToWorker::Reply(answer(question)))));
                 }
-                Ok(ToSupervisor::Returned(result)) => return News::Returned(result),
+                Ok(ToSupervisor::Returned(result)) => return WorkerEvent::Returned(result),
                 Err(news) => return news,
             }
         }
     }
 
     /// Supervisor: has the worker, which waits for an answer, make a call, and attends to it meanwhile.
-    pub fn call(&self, call: Call, answer: impl FnMut(Question) -> Answer) -> News {
+    pub fn call(&self, call: Call, answer: impl FnMut(SupervisorRequest) -> Reply) -> WorkerEvent {
         self.give(Turn::Worker(Some(ToWorker::Call(call))));
         self.attend(answer)
     }
 
     /// Worker: gives the request to the supervisor, and waits to have it back; makes the calls that the
     /// supervisor wants made meanwhile.
-    pub fn ask(&self, question: Question, mut make: impl FnMut(Call) -> i32) -> Answer {
+    pub fn ask(&self, question: SupervisorRequest, mut make: impl FnMut(Call) -> i32) -> Reply {
         let mut message = ToSupervisor::Ask(question);
         loop {
             match self.exchange(message) {
-                ToWorker::Answer(answer) => return answer,
+                ToWorker::Reply(answer) => return answer,
                 ToWorker::Call(call) => message = ToSupervisor::Returned(make(call)),
             }
         }
@@ -191,13 +191,13 @@ impl<O> Link<O> {
     }
 
     /// Supervisor: waits for the worker's next message, or other news.
-    fn hear(&self) -> Result<ToSupervisor, News> {
+    fn hear(&self) -> Result<ToSupervisor, WorkerEvent> {
         let is_due =
             |turn: &Turn<O>| matches!(turn, Turn::Supervisor(Some(_)) | Turn::Idle(None) | Turn::Ended);
         match &mut self.wait(None, is_due).turn {
-            Turn::Supervisor(message) => message.take().ok_or(News::Ended),
-            Turn::Idle(_) => Err(News::Served),
-            _ => Err(News::Ended),
+            Turn::Supervisor(message) => message.take().ok_or(WorkerEvent::Ended),
+            Turn::Idle(_) => Err(WorkerEvent::Served),
+            _ => Err(WorkerEvent::Ended),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A worker that has a thread and no request: what spares are, and resident workers that wait.
 
 use super::Worker;
-use super::handoff::Order;
+use super::handoff::WorkerCommand;
 use crate::httpd::signals::Quiet;
 use crate::httpd::stack::Stack;
 use crate::httpd::thread::Thread;
@@ -48,7 +48,7 @@ impl Ready {
 
     /// Has the worker end; its thread is to be joined.
     pub fn dismiss(self) -> Thread {
-        self.worker.link.order(Order::Dismiss);
+        self.worker.handoff.command(WorkerCommand::Dismiss);
         self.thread
     }
 

@@ -24,7 +24,7 @@ use crate::httpd::thread::{Task, name_this, with_task};
 use crate::httpd::{panic, php};
 use crate::selinux::{self, EnterError, SharedContext};
 use crate::status::counters;
-use handoff::{Answer, Link, News, Order, Question};
+use handoff::{Handoff, Reply, SupervisorRequest, WorkerCommand, WorkerEvent};
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -33,7 +33,7 @@ use supervisor::Supervisor;
 
 /// A thread for requests, as it and its supervisors have it.
 struct Worker {
-    link: Link<Arc<Job>>,
+    handoff: Handoff<Arc<Job>>,
     /// Whether it waits for another request; `None`: it ends with its first.
     stays: Option<Stays>,
     /// The context that it has entered, for good.
@@ -93,33 +93,35 @@ pub fn is_at(target: &SharedContext) -> bool {
 /// Has a request that this worker's handler started served elsewhere: by another worker, or by the
 /// supervisor itself, as its own decision says. Waits for its end.
 pub fn hand_back(request: Request<'_>) -> Status {
-    lend(request, Question::Serve)
+    lend(request, SupervisorRequest::Serve)
 }
 
 /// Has the supervisor run a phase of a request that this worker's handler started; answers for the phase.
 pub fn have_run(request: Request<'_>, call: PhaseCall) -> Status {
-    lend(request, |ticket| Question::Phase(ticket, call))
+    lend(request, |ticket| SupervisorRequest::Phase(ticket, call))
 }
 
-fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> Question) -> Status {
+fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> SupervisorRequest) -> Status {
     let Some(job) = current() else { return Status::INTERNAL_SERVER_ERROR };
     request.lend(|ticket| match job.ask(what_for(ticket)) {
-        Answer::Served(status) => status,
-        Answer::Returned(_) => Status::INTERNAL_SERVER_ERROR,
+        Reply::Served(status) => status,
+        Reply::Returned(_) => Status::INTERNAL_SERVER_ERROR,
     })
 }
 
 impl Job {
     /// Supervisor: answers the worker until there is other news of it.
-    fn attend(self: &Arc<Job>, quiet: &Quiet) -> News {
-        self.worker.link.attend(|question| self.answer(question, quiet))
+    fn attend(self: &Arc<Job>, quiet: &Quiet) -> WorkerEvent {
+        self.worker.handoff.attend(|question| self.answer(question, quiet))
     }
 
-    fn answer(self: &Arc<Job>, question: Question, quiet: &Quiet) -> Answer {
+    fn answer(self: &Arc<Job>, question: SupervisorRequest, quiet: &Quiet) -> Reply {
         match question {
-            Question::Serve(ticket) => Answer::Served(self.serve(ticket, quiet)),
-            Question::Phase(ticket, call) => Answer::Served(self.run_phase(ticket.redeem(), call, quiet)),
-            Question::Call(call) => Answer::Returned(self.take_on(call, quiet)),
+            SupervisorRequest::Serve(ticket) => Reply::Served(self.serve(ticket, quiet)),
+            SupervisorRequest::Phase(ticket, call) => {
+                Reply::Served(self.run_phase(ticket.redeem(), call, quiet))
+            }
+            SupervisorRequest::Call(call) => Reply::Returned(self.take_on(call, quiet)),
         }
     }
 
@@ -153,16 +155,16 @@ impl Job {
             return no_part();
         }
         let quiet = Quiet::new();
-        match self.worker.link.call(call, |question| self.answer(question, &quiet)) {
-            News::Returned(result) => result,
-            News::Served | News::Ended => no_part(),
+        match self.worker.handoff.call(call, |question| self.answer(question, &quiet)) {
+            WorkerEvent::Returned(result) => result,
+            WorkerEvent::Served | WorkerEvent::Ended => no_part(),
         }
     }
 
     /// Worker: asks the supervisor, and makes the calls it wants made meanwhile.
-    fn ask(&self, question: Question) -> Answer {
+    fn ask(&self, question: SupervisorRequest) -> Reply {
         let quiet = Quiet::new();
-        let answer = self.worker.link.ask(question, |call| {
+        let answer = self.worker.handoff.ask(question, |call| {
             php::measure_worker();
             let adopted = self.adopted().as_ref().map(AdoptedThread::name);
             let run = || match adopted {
@@ -200,7 +202,7 @@ fn no_part() -> i32 {
 impl Worker {
     /// One that stays for so long where it has nothing to do; `None`: it serves one request. It has no thread yet.
     fn new(stays: Option<Stays>) -> Arc<Worker> {
-        Arc::new(Worker { link: Link::new(), stays, place: OnceLock::new(), job: Mutex::new(None) })
+        Arc::new(Worker { handoff: Handoff::new(), stays, place: OnceLock::new(), job: Mutex::new(None) })
     }
 
     fn job(&self) -> MutexGuard<'_, Option<Arc<Job>>> {
@@ -232,20 +234,20 @@ impl Task for Worker {
                 return false;
             }
             drop(served);
-            self.link.finish();
+            self.handoff.finish();
         }
-        let order = match self.link.await_order(self.stays.map(|stays| stays.idle)) {
+        let command = match self.handoff.await_command(self.stays.map(|stays| stays.idle)) {
             None if self.stays.is_some_and(|stays| (stays.retire)(self)) => None,
             // Somebody has taken it just now.
-            None => self.link.await_order(None),
-            order => order,
+            None => self.handoff.await_command(None),
+            command => command,
         };
-        match order {
-            Some(Order::Serve(job)) => {
+        match command {
+            Some(WorkerCommand::Serve(job)) => {
                 *self.job() = Some(job);
                 true
             }
-            Some(Order::Dismiss) | None => false,
+            Some(WorkerCommand::Dismiss) | None => false,
         }
     }
 
@@ -262,7 +264,7 @@ impl Task for Worker {
     fn end(&self) {
         // One whose handler ended its thread is still there.
         self.take_job().inspect(|job| job.close());
-        self.link.end();
+        self.handoff.end();
     }
 }
 

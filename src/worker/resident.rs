@@ -2,7 +2,7 @@
 //! context only, one after the other, until it has been idle for long, has served many, or its thread is wanted for
 //! another context. None ever changes context.
 
-use super::handoff::News;
+use super::handoff::WorkerEvent;
 use super::idle::{Ready, Tenure};
 use super::{Stays, Worker};
 use crate::config::settings::{Section, Stay};
@@ -105,13 +105,13 @@ fn make(stay: Stay, tenure: Tenure, quiet: &Quiet) -> io::Result<Ready> {
 }
 
 /// Takes back a worker, after this news of it.
-pub fn put_back(ready: Ready, tenure: Tenure, news: &News) {
+pub fn put_back(ready: Ready, tenure: Tenure, news: &WorkerEvent) {
     let tenure = Tenure { left: tenure.left.saturating_sub(1), ..tenure };
     // Joined when the lock is released: they are at their end.
     let _ended;
     let mut pool = pool();
     _ended = std::mem::take(&mut pool.ended);
-    if *news == News::Ended {
+    if *news == WorkerEvent::Ended {
         pool.count -= 1;
         pool.ended.push(ready.thread);
         return;

@@ -2,7 +2,7 @@
 //! until it gives it back.
 
 use super::filter_bridge::Crossing;
-use super::handoff::{News, Order};
+use super::handoff::{WorkerCommand, WorkerEvent};
 use super::idle::Ready;
 use super::one_time::{self, Busy};
 use super::resident;
@@ -56,7 +56,7 @@ fn enter_for(
             origin,
         });
         let _active = (counters::worker(Kind::Active, target.text()), Busy::new());
-        worker.link.order(Order::Serve(Arc::clone(&job)));
+        worker.handoff.command(WorkerCommand::Serve(Arc::clone(&job)));
         let ready = match ready {
             Some(ready) => ready,
             // It finds its order, and need not wait for it. Where it cannot be, the order is given up.
@@ -65,7 +65,7 @@ fn enter_for(
         // One that waits for an answer gets it in there.
         let news = loop {
             match job.attend(&quiet) {
-                News::Returned(_) => {}
+                WorkerEvent::Returned(_) => {}
                 news => break news,
             }
         };

@@ -26,7 +26,7 @@ mod httpd {
     }
 }
 
-use handoff::{Answer, Link, News, Order, Question};
+use handoff::{Handoff, Reply, SupervisorRequest, WorkerCommand, WorkerEvent};
 use httpd::filter::Call;
 use httpd::phase::PhaseCall;
 use httpd::request::Ticket;
@@ -71,7 +71,7 @@ impl<T> Lent<T> {
 
 /// What the workers of one page share: the page's request, and all that hangs on it.
 struct Job {
-    link: Link<&'static [Step]>,
+    handoff: Handoff<&'static [Step]>,
     request: Arc<Lent<u32>>,
     origin: Option<Arc<Job>>,
     /// What the parent's filter starts when it is called.
@@ -83,7 +83,7 @@ struct Kept(Arc<Job>);
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.0.link.end();
+        self.0.handoff.end();
     }
 }
 
@@ -100,15 +100,15 @@ impl Job {
         for step in steps {
             self.touch();
             match *step {
-                Step::Serve(errand) => self.served(Question::Serve(Ticket(errand))),
-                Step::Phase => self.served(Question::Phase(Ticket(Errand::Here), PhaseCall)),
+                Step::Serve(errand) => self.served(SupervisorRequest::Serve(Ticket(errand))),
+                Step::Phase => self.served(SupervisorRequest::Phase(Ticket(Errand::Here), PhaseCall)),
                 Step::Pass(filter) => {
                     if let Some(origin) = &self.origin {
                         origin.filter.with(|place| *place = filter);
                     }
-                    match self.ask(Question::Call(Call(CALL))) {
-                        Answer::Returned(result) => assert_eq!(result, CALL + 1),
-                        Answer::Served(_) => panic!("a call is answered by its result"),
+                    match self.ask(SupervisorRequest::Call(Call(CALL))) {
+                        Reply::Returned(result) => assert_eq!(result, CALL + 1),
+                        Reply::Served(_) => panic!("a call is answered by its result"),
                     }
                 }
                 Step::Exit => return,
@@ -118,46 +118,45 @@ impl Job {
         self.touch();
     }
 
-    fn served(self: &Arc<Job>, question: Question) {
+    fn served(self: &Arc<Job>, question: SupervisorRequest) {
         match self.ask(question) {
-            Answer::Served(status) => assert_eq!(status.0, 0),
-            Answer::Returned(_) => panic!("a request is answered by its status"),
+            Reply::Served(status) => assert_eq!(status.0, 0),
+            Reply::Returned(_) => panic!("a request is answered by its status"),
         }
     }
 
-    fn ask(self: &Arc<Job>, question: Question) -> Answer {
-        self.link.ask(question, |call| self.make(&call))
+    fn ask(self: &Arc<Job>, question: SupervisorRequest) -> Reply {
+        self.handoff.ask(question, |call| self.make(&call))
     }
 
     /// The worker's filter, called by what its subrequest sends.
     fn make(self: &Arc<Job>, call: &Call) -> i32 {
         self.touch();
         if let Some(errand) = self.filter.with(Option::take) {
-            self.served(Question::Serve(Ticket(errand)));
+            self.served(SupervisorRequest::Serve(Ticket(errand)));
         }
         self.touch();
         call.0 + 1
     }
 
     /// The supervisor's side of a question.
-    fn answer(self: &Arc<Job>, question: Question) -> Answer {
+    fn answer(self: &Arc<Job>, question: SupervisorRequest) -> Reply {
         self.touch();
         let answer = match question {
-            Question::Serve(Ticket(Errand::Elsewhere(steps))) => {
+            SupervisorRequest::Serve(Ticket(Errand::Elsewhere(steps))) => {
                 enter(&self.request, steps, Some(Arc::clone(self)));
-                Answer::Served(Status(0))
+                Reply::Served(Status(0))
             }
-            Question::Serve(Ticket(Errand::Here)) | Question::Phase(Ticket(Errand::Here), PhaseCall) => {
-                Answer::Served(Status(0))
-            }
-            Question::Phase(Ticket(Errand::Elsewhere(_)), PhaseCall) => {
+            SupervisorRequest::Serve(Ticket(Errand::Here))
+            | SupervisorRequest::Phase(Ticket(Errand::Here), PhaseCall) => Reply::Served(Status(0)),
+            SupervisorRequest::Phase(Ticket(Errand::Elsewhere(_)), PhaseCall) => {
                 unreachable!("a phase serves nothing")
             }
-            Question::Call(call) => Answer::Returned(match &self.origin {
+            SupervisorRequest::Call(call) => Reply::Returned(match &self.origin {
                 None => call.0 + 1,
-                Some(origin) => match origin.link.call(call, |question| origin.answer(question)) {
-                    News::Returned(result) => result,
-                    News::Served | News::Ended => -1,
+                Some(origin) => match origin.handoff.call(call, |question| origin.answer(question)) {
+                    WorkerEvent::Returned(result) => result,
+                    WorkerEvent::Served | WorkerEvent::Ended => -1,
                 },
             }),
         };
@@ -170,7 +169,7 @@ impl Job {
 /// share pools and connection, so nobody may touch the one while another has the other.
 fn enter(request: &Arc<Lent<u32>>, steps: &'static [Step], origin: Option<Arc<Job>>) -> Arc<Job> {
     let job = Arc::new(Job {
-        link: Link::new(),
+        handoff: Handoff::new(),
         request: Arc::clone(request),
         origin,
         filter: Lent(UnsafeCell::new(None)),
@@ -179,13 +178,13 @@ fn enter(request: &Arc<Lent<u32>>, steps: &'static [Step], origin: Option<Arc<Jo
     let worker = thread::spawn({
         let kept = Kept(Arc::clone(&job));
         move || {
-            if let Some(Order::Serve(steps)) = kept.0.link.await_order(None) {
+            if let Some(WorkerCommand::Serve(steps)) = kept.0.handoff.await_command(None) {
                 kept.0.run(steps);
             }
         }
     });
-    job.link.order(Order::Serve(steps));
-    while let News::Returned(_) = job.link.attend(|question| job.answer(question)) {}
+    job.handoff.command(WorkerCommand::Serve(steps));
+    while let WorkerEvent::Returned(_) = job.handoff.attend(|question| job.answer(question)) {}
     // Before the worker is joined: its last word alone gives the request back.
     job.touch();
     worker.join().unwrap();
@@ -266,12 +265,12 @@ fn a_request_nested_twice_sends_through_both_filters() {
 #[test]
 fn a_spare_that_nobody_needs_ends() {
     loom::model(|| {
-        let link = Arc::new(Link::<()>::new());
+        let handoff = Arc::new(Handoff::<()>::new());
         let spare = thread::spawn({
-            let link = Arc::clone(&link);
-            move || assert_eq!(link.await_order(None), Some(Order::Dismiss))
+            let handoff = Arc::clone(&handoff);
+            move || assert_eq!(handoff.await_command(None), Some(WorkerCommand::Dismiss))
         });
-        link.order(Order::Dismiss);
+        handoff.command(WorkerCommand::Dismiss);
         spare.join().unwrap();
     });
 }
@@ -279,25 +278,25 @@ fn a_spare_that_nobody_needs_ends() {
 #[test]
 fn a_worker_that_stays_serves_one_request_after_the_other() {
     loom::model(|| {
-        let link = Arc::new(Link::<Arc<Lent<u32>>>::new());
+        let handoff = Arc::new(Handoff::<Arc<Lent<u32>>>::new());
         let worker = thread::spawn({
-            let link = Arc::clone(&link);
+            let handoff = Arc::clone(&handoff);
             move || {
-                while let Some(Order::Serve(request)) = link.await_order(None) {
+                while let Some(WorkerCommand::Serve(request)) = handoff.await_command(None) {
                     request.with(|touched| *touched += 1);
                     drop(request);
-                    link.finish();
+                    handoff.finish();
                 }
-                link.end();
+                handoff.end();
             }
         });
         for _ in 0..2 {
             let request = Arc::new(Lent(UnsafeCell::new(0)));
-            link.order(Order::Serve(Arc::clone(&request)));
-            assert_eq!(link.attend(|_| unreachable!("it asks nothing")), News::Served);
+            handoff.command(WorkerCommand::Serve(Arc::clone(&request)));
+            assert_eq!(handoff.attend(|_| unreachable!("it asks nothing")), WorkerEvent::Served);
             request.with(|touched| assert_eq!(*touched, 1));
         }
-        link.order(Order::Dismiss);
+        handoff.command(WorkerCommand::Dismiss);
         worker.join().unwrap();
     });
 }
@@ -307,6 +306,6 @@ fn a_call_to_a_worker_that_has_ended_is_over_at_once() {
     loom::model(|| {
         let request = Arc::new(Lent(UnsafeCell::new(0)));
         let job = enter(&request, &[], None);
-        assert_eq!(job.link.call(Call(CALL), |_| unreachable!("it says no more")), News::Ended);
+        assert_eq!(job.handoff.call(Call(CALL), |_| unreachable!("it says no more")), WorkerEvent::Ended);
     });
 }

@@ -1,6 +1,6 @@
 //! The directives: each a row of the table, and a setter.
 
-use crate::config::settings::{self, Granted, Interpreters, MapFile, Section, Settings, Slot, Stay};
+use crate::config::settings::{self, Granted, Interpreters, MapFile, ReuseLimits, Section, Settings, Slot};
 use crate::httpd::directive::{
     Directive, Place, Row, Setter, Table, Words, WordsSetter, one_argument, words,
 };
@@ -364,27 +364,29 @@ impl WordsSetter for Worker {
 
     fn set(directive: &Directive<'_>, _: &mut Section, words: Words<'_>) -> Result<(), String> {
         let words: Vec<_> = words.map(CStr::to_string_lossy).collect();
-        let stay = match words.split_first() {
+        let limits = match words.split_first() {
             Some((kind, [])) if kind.eq_ignore_ascii_case("one-time") => None,
             Some((kind, limits)) if kind.eq_ignore_ascii_case("resident") => {
-                Some(limits.iter().try_fold(Stay::default(), |stay, limit| limited(stay, limit))?)
+                Some(limits.iter().try_fold(ReuseLimits::default(), |limits, limit| limited(limits, limit))?)
             }
             _ => return Err("takes one-time, or resident [idle=seconds] [requests=count]".to_owned()),
         };
-        let set = Settings::of(directive.keeper()).worker.set(stay);
+        let set = Settings::of(directive.keeper()).worker.set(limits);
         set.map_err(|_| "is there already: remove one of the two".to_owned())
     }
 }
 
 /// Another limit, as `SELinuxWorker resident` takes them.
-fn limited(stay: Stay, limit: &str) -> Result<Stay, String> {
+fn limited(limits: ReuseLimits, limit: &str) -> Result<ReuseLimits, String> {
     let value = |text: &str| {
         let value = text.parse().ok().filter(|value: &u32| *value > 0);
         value.ok_or_else(|| format!("{limit}: takes a number from 1 to {}", u32::MAX))
     };
     match limit.split_once('=') {
-        Some(("idle", seconds)) => Ok(Stay { idle: Duration::from_secs(value(seconds)?.into()), ..stay }),
-        Some(("requests", count)) => Ok(Stay { requests: value(count)?, ..stay }),
+        Some(("idle", seconds)) => {
+            Ok(ReuseLimits { idle: Duration::from_secs(value(seconds)?.into()), ..limits })
+        }
+        Some(("requests", count)) => Ok(ReuseLimits { requests: value(count)?, ..limits }),
         _ => Err(format!("{limit}: takes idle=seconds and requests=count")),
     }
 }

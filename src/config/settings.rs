@@ -125,7 +125,7 @@ pub struct Settings {
     /// `SELinuxServerDomain`, with where it stands.
     pub server_domain: OnceLock<(String, DomainSpec)>,
     /// `SELinuxWorker`: how long workers stay; `None` inside: each serves one request.
-    pub worker: OnceLock<Option<Stay>>,
+    pub worker: OnceLock<Option<ReuseLimits>>,
     /// `SELinuxRequired`.
     pub required: OnceLock<bool>,
     /// `SELinuxInterpreters`.
@@ -154,16 +154,16 @@ pub struct Settings {
 
 /// How long resident workers stay.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stay {
+pub struct ReuseLimits {
     /// One ends when it has had nothing to do for so long.
     pub idle: Duration,
     /// One ends when it has served so many requests.
     pub requests: u32,
 }
 
-impl Default for Stay {
-    fn default() -> Stay {
-        Stay { idle: Duration::from_secs(60), requests: 10_000 }
+impl Default for ReuseLimits {
+    fn default() -> ReuseLimits {
+        ReuseLimits { idle: Duration::from_secs(60), requests: 10_000 }
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// What a resident worker has been made under, and how long it may go on.
 #[derive(Clone, Copy)]
-pub struct Tenure {
+pub struct Lease {
     pub(super) state: &'static LiveState,
     /// How many policies the kernel had loaded when it was made.
     pub(super) policy: u32,
@@ -22,28 +22,28 @@ pub struct Tenure {
 }
 
 /// A worker that has no request, for whoever has one.
-pub struct Ready {
+pub struct IdleWorker {
     pub worker: Arc<Worker>,
     pub thread: Thread,
     /// For a resident one.
-    pub tenure: Option<Tenure>,
+    pub lease: Option<Lease>,
     /// It is counted while it waits.
     #[expect(dead_code, reason = "its drop is what it does")]
     pub counted: Option<Counted>,
 }
 
-impl Ready {
+impl IdleWorker {
     /// Starts a worker's thread, on the stack of the one that has ended if there is one.
     ///
     /// # Errors
     /// No thread, or no stack for one, can be made.
-    pub fn start(worker: Arc<Worker>, ended: Option<Thread>, quiet: &Quiet) -> io::Result<Ready> {
+    pub fn start(worker: Arc<Worker>, ended: Option<Thread>, quiet: &Quiet) -> io::Result<IdleWorker> {
         let stack = match ended {
             Some(thread) => thread.join(),
             None => Stack::new(thread_stack_size())?,
         };
         let thread = Thread::start(worker.clone(), stack, quiet)?;
-        Ok(Ready { worker, thread, tenure: None, counted: None })
+        Ok(IdleWorker { worker, thread, lease: None, counted: None })
     }
 
     /// Has the worker end; its thread is to be joined.
@@ -54,7 +54,7 @@ impl Ready {
 
     /// Whether it may not go on.
     pub(super) fn is_over(&self) -> bool {
-        let is_over = |tenure: &Tenure| tenure.left == 0 || tenure.policy != tenure.state.policy_loads();
-        self.tenure.as_ref().is_none_or(is_over)
+        let is_over = |lease: &Lease| lease.left == 0 || lease.policy != lease.state.policy_loads();
+        self.lease.as_ref().is_none_or(is_over)
     }
 }

@@ -35,7 +35,7 @@ use supervisor::Supervisor;
 struct Worker {
     handoff: Handoff<Arc<Job>>,
     /// Whether it waits for another request; `None`: it ends with its first.
-    stays: Option<Stays>,
+    wait_limit: Option<WaitLimit>,
     /// The context that it has entered, for good.
     place: OnceLock<SharedContext>,
     /// What it serves; its thread's alone.
@@ -44,7 +44,7 @@ struct Worker {
 
 /// How long a worker waits for its next request.
 #[derive(Clone, Copy)]
-struct Stays {
+struct WaitLimit {
     idle: Duration,
     /// Whether it may end, when it has waited for so long.
     retire: fn(&Worker) -> bool,
@@ -201,8 +201,13 @@ fn no_part() -> i32 {
 
 impl Worker {
     /// One that stays for so long where it has nothing to do; `None`: it serves one request. It has no thread yet.
-    fn new(stays: Option<Stays>) -> Arc<Worker> {
-        Arc::new(Worker { handoff: Handoff::new(), stays, place: OnceLock::new(), job: Mutex::new(None) })
+    fn new(wait_limit: Option<WaitLimit>) -> Arc<Worker> {
+        Arc::new(Worker {
+            handoff: Handoff::new(),
+            wait_limit,
+            place: OnceLock::new(),
+            job: Mutex::new(None),
+        })
     }
 
     fn job(&self) -> MutexGuard<'_, Option<Arc<Job>>> {
@@ -230,14 +235,14 @@ impl Worker {
 impl Task for Worker {
     fn wait(&self) -> bool {
         if let Some(served) = self.take_job() {
-            if self.stays.is_none() || self.place.get().is_none() {
+            if self.wait_limit.is_none() || self.place.get().is_none() {
                 return false;
             }
             drop(served);
             self.handoff.finish();
         }
-        let command = match self.handoff.await_command(self.stays.map(|stays| stays.idle)) {
-            None if self.stays.is_some_and(|stays| (stays.retire)(self)) => None,
+        let command = match self.handoff.await_command(self.wait_limit.map(|wait_limit| wait_limit.idle)) {
+            None if self.wait_limit.is_some_and(|wait_limit| (wait_limit.retire)(self)) => None,
             // Somebody has taken it just now.
             None => self.handoff.await_command(None),
             command => command,

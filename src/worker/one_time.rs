@@ -4,7 +4,7 @@
 //! A spare saves its request the time that making a thread takes, and costs the processor a wait and a wake-up more. Where
 //! requests are being served, the next one's thread is made with it.
 
-use super::idle::Ready;
+use super::idle::IdleWorker;
 use super::{Worker, is_worker};
 use crate::httpd::is_threaded;
 use crate::httpd::signals::Quiet;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What a thread has in reserve.
 #[derive(Default)]
 struct Reserve {
-    spare: Option<Ready>,
+    spare: Option<IdleWorker>,
     /// Threads at their end, the first to end first.
     ended: Vec<Thread>,
 }
@@ -34,7 +34,7 @@ impl Drop for Reserve {
             // The process ends, perhaps from within a signal's handler: no time to wait.
             std::mem::forget((self.spare.take(), std::mem::take(&mut self.ended)));
         }
-        self.ended.extend(self.spare.take().map(Ready::dismiss));
+        self.ended.extend(self.spare.take().map(IdleWorker::dismiss));
     }
 }
 
@@ -42,25 +42,25 @@ impl Drop for Reserve {
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// A request that a worker has, as long as this value is there.
-pub(super) struct Busy(());
+pub(super) struct BusyGuard(());
 
-impl Busy {
+impl BusyGuard {
     /// One more.
-    pub fn new() -> Busy {
+    pub fn new() -> BusyGuard {
         BUSY.fetch_add(1, Ordering::Relaxed);
-        Busy(())
+        BusyGuard(())
     }
 }
 
-impl Drop for Busy {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         BUSY.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// The thread's spare, for one request; `None` where it has none.
-pub(super) fn take() -> Option<Ready> {
-    RESERVE.with_borrow_mut(|reserve| reserve.spare.take()).map(|spare| Ready { counted: None, ..spare })
+pub(super) fn take() -> Option<IdleWorker> {
+    RESERVE.with_borrow_mut(|reserve| reserve.spare.take()).map(|spare| IdleWorker { counted: None, ..spare })
 }
 
 /// A thread whose stack is free for another, once it is joined.
@@ -90,8 +90,8 @@ pub fn make() {
         // The one before the last has ended long ago, and need not be waited for. Without a spare, the next request
         // makes its worker, or says why it cannot.
         let ended = (reserve.ended.len() == KEPT).then(|| reserve.ended.remove(0));
-        let spare = Ready::start(Worker::new(None), ended, &Quiet::new()).ok();
-        let counted = |spare| Ready { counted: Some(counters::worker(Kind::Spare, c"")), ..spare };
+        let spare = IdleWorker::start(Worker::new(None), ended, &Quiet::new()).ok();
+        let counted = |spare| IdleWorker { counted: Some(counters::worker(Kind::Spare, c"")), ..spare };
         reserve.spare = spare.map(counted);
     });
 }

@@ -3,9 +3,9 @@
 //! another context. None ever changes context.
 
 use super::handoff::WorkerEvent;
-use super::idle::{Ready, Tenure};
-use super::{Stays, Worker};
-use crate::config::settings::{Section, Stay};
+use super::idle::{IdleWorker, Lease};
+use super::{WaitLimit, Worker};
+use crate::config::settings::{ReuseLimits, Section};
 use crate::httpd::request::Request;
 use crate::httpd::signals::Quiet;
 use crate::httpd::thread::Thread;
@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// This child's resident workers.
 struct Pool {
     /// Those that wait, the longest first.
-    idle: Vec<Ready>,
+    idle: Vec<IdleWorker>,
     /// How many there are, the busy ones included.
     count: usize,
     /// Threads at their end.
@@ -33,12 +33,12 @@ fn pool() -> MutexGuard<'static, Pool> {
 
 impl Pool {
     /// One that waits in this context, the last that was busy. Those that may not go on end.
-    fn take(&mut self, target: &SharedContext) -> Option<Ready> {
-        while let Some(place) = self.idle.iter().position(Ready::is_over) {
+    fn take(&mut self, target: &SharedContext) -> Option<IdleWorker> {
+        while let Some(place) = self.idle.iter().position(IdleWorker::is_over) {
             self.dismiss(place);
         }
         let place = self.idle.iter().rposition(|ready| ready.worker.place.get() == Some(target))?;
-        Some(Ready { counted: None, ..self.idle.remove(place) })
+        Some(IdleWorker { counted: None, ..self.idle.remove(place) })
     }
 
     fn dismiss(&mut self, place: usize) {
@@ -64,9 +64,9 @@ impl Pool {
 ///
 /// # Errors
 /// No thread, or no stack for one, can be made.
-pub fn take(request: Request<'_>, target: &SharedContext, quiet: &Quiet) -> Option<io::Result<Ready>> {
+pub fn take(request: Request<'_>, target: &SharedContext, quiet: &Quiet) -> Option<io::Result<IdleWorker>> {
     let settings = request.configuration::<Section>().settings?;
-    let stay = settings.worker.get().copied().flatten()?;
+    let limits = settings.worker.get().copied().flatten()?;
     let state = settings.live_state.get()?;
     if let Some(ready) = pool().take(target) {
         return Some(Ok(ready));
@@ -76,10 +76,10 @@ pub fn take(request: Request<'_>, target: &SharedContext, quiet: &Quiet) -> Opti
     if query::may_leave(target) {
         return None;
     }
-    Some(make(stay, Tenure { state, policy, left: stay.requests }, quiet))
+    Some(make(limits, Lease { state, policy, left: limits.requests }, quiet))
 }
 
-fn make(stay: Stay, tenure: Tenure, quiet: &Quiet) -> io::Result<Ready> {
+fn make(limits: ReuseLimits, lease: Lease, quiet: &Quiet) -> io::Result<IdleWorker> {
     let mut ended = {
         let mut pool = pool();
         if pool.count >= threads_per_child() {
@@ -89,8 +89,12 @@ fn make(stay: Stay, tenure: Tenure, quiet: &Quiet) -> io::Result<Ready> {
         std::mem::take(&mut pool.ended)
     };
     loop {
-        match Ready::start(Worker::new(Some(Stays { idle: stay.idle, retire })), ended.pop(), quiet) {
-            Ok(ready) => return Ok(Ready { tenure: Some(tenure), ..ready }),
+        match IdleWorker::start(
+            Worker::new(Some(WaitLimit { idle: limits.idle, retire })),
+            ended.pop(),
+            quiet,
+        ) {
+            Ok(ready) => return Ok(IdleWorker { lease: Some(lease), ..ready }),
             Err(error) => {
                 let mut pool = pool();
                 // One that waits has what is wanted.
@@ -105,8 +109,8 @@ fn make(stay: Stay, tenure: Tenure, quiet: &Quiet) -> io::Result<Ready> {
 }
 
 /// Takes back a worker, after this news of it.
-pub fn put_back(ready: Ready, tenure: Tenure, news: &WorkerEvent) {
-    let tenure = Tenure { left: tenure.left.saturating_sub(1), ..tenure };
+pub fn put_back(ready: IdleWorker, lease: Lease, news: &WorkerEvent) {
+    let lease = Lease { left: lease.left.saturating_sub(1), ..lease };
     // Joined when the lock is released: they are at their end.
     let _ended;
     let mut pool = pool();
@@ -116,14 +120,14 @@ pub fn put_back(ready: Ready, tenure: Tenure, news: &WorkerEvent) {
         pool.ended.push(ready.thread);
         return;
     }
-    let ready = Ready { tenure: Some(tenure), ..ready };
+    let ready = IdleWorker { lease: Some(lease), ..ready };
     if ready.is_over() {
         pool.count -= 1;
         pool.ended.push(ready.dismiss());
         return;
     }
     let counted = ready.worker.place.get().map(|place| counters::worker(Kind::Resident, place.text()));
-    pool.idle.push(Ready { counted, ..ready });
+    pool.idle.push(IdleWorker { counted, ..ready });
     if pool.count > threads_per_child() {
         pool.dismiss_oldest();
     }

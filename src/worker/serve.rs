@@ -3,8 +3,8 @@
 
 use super::filter_bridge::Crossing;
 use super::handoff::{WorkerCommand, WorkerEvent};
-use super::idle::Ready;
-use super::one_time::{self, Busy};
+use super::idle::IdleWorker;
+use super::one_time::{self, BusyGuard};
 use super::resident;
 use super::supervisor::Supervisor;
 use super::{Job, Worker, run_to_end};
@@ -55,12 +55,14 @@ fn enter_for(
             home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
-        let _active = (counters::worker(Kind::Active, target.text()), Busy::new());
+        let _active = (counters::worker(Kind::Active, target.text()), BusyGuard::new());
         worker.handoff.command(WorkerCommand::Serve(Arc::clone(&job)));
         let ready = match ready {
             Some(ready) => ready,
             // It finds its order, and need not wait for it. Where it cannot be, the order is given up.
-            None => Ready::start(worker, one_time::take_ended(), &quiet).inspect_err(|_| job.worker.end())?,
+            None => {
+                IdleWorker::start(worker, one_time::take_ended(), &quiet).inspect_err(|_| job.worker.end())?
+            }
         };
         // One that waits for an answer gets it in there.
         let news = loop {
@@ -70,8 +72,8 @@ fn enter_for(
             }
         };
         job.is_over.store(true, Ordering::Release);
-        match ready.tenure {
-            Some(tenure) => resident::put_back(ready, tenure, &news),
+        match ready.lease {
+            Some(lease) => resident::put_back(ready, lease, &news),
             None => one_time::put_back(ready.thread),
         }
         Ok(Status(job.status.load(Ordering::Acquire)))

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Carries calls to the parent's thread.
-pub trait Carrier: Send + 'static {
+pub trait FilterTransport: Send + 'static {
     /// Makes the call where the parent's filters belong, and waits for its result.
     fn carry(&self, call: Call) -> c_int;
 }
@@ -58,7 +58,7 @@ pub const FAILED: c_int = ffi::APR_EGENERAL;
 
 /// Puts crossings into a subrequest's chains. Other requests' chains end in protocol filters, which
 /// may run anywhere: nothing to do.
-pub fn cross<C: Carrier>(request: Request<'_>, carrier: impl Fn() -> C) {
+pub fn cross<C: FilterTransport>(request: Request<'_>, carrier: impl Fn() -> C) {
     if request.main().is_none() {
         return;
     }
@@ -200,7 +200,7 @@ unsafe fn others(request: Request<'_>, mut link: *mut *mut ffi::ap_filter_t) -> 
 /// # Safety
 ///
 /// `link` is where a live chain of the request begins.
-unsafe fn insert<C: Carrier>(
+unsafe fn insert<C: FilterTransport>(
     request: Request<'_>,
     link: *mut *mut ffi::ap_filter_t,
     func: ffi::ap_filter_func,
@@ -229,7 +229,7 @@ unsafe fn insert<C: Carrier>(
     }
 }
 
-unsafe extern "C" fn output<C: Carrier>(
+unsafe extern "C" fn output<C: FilterTransport>(
     filter: *mut ffi::ap_filter_t,
     brigade: *mut ffi::apr_bucket_brigade,
 ) -> c_int {
@@ -287,7 +287,7 @@ unsafe fn read_some(
     }
 }
 
-unsafe extern "C" fn input<C: Carrier>(
+unsafe extern "C" fn input<C: FilterTransport>(
     filter: *mut ffi::ap_filter_t,
     brigade: *mut ffi::apr_bucket_brigade,
     mode: ffi::ap_input_mode_t,
@@ -301,7 +301,7 @@ unsafe extern "C" fn input<C: Carrier>(
 /// # Safety
 ///
 /// `filter` was made by `insert` for carriers of this type; the brigade is live.
-unsafe fn carry<C: Carrier>(
+unsafe fn carry<C: FilterTransport>(
     filter: *mut ffi::ap_filter_t,
     brigade: *mut ffi::apr_bucket_brigade,
     kind: Kind,

@@ -1,17 +1,17 @@
 //! Where a nested request's filters end and its parent's begin: what passes there is called on the parent's own thread.
 
 use super::handoff::{Reply, SupervisorRequest};
-use super::{Job, current, no_part};
-use crate::httpd::filter::{self, Call, Carrier};
+use super::{Job, current, wrong_thread};
+use crate::httpd::filter::{self, Call, FilterTransport};
 use std::sync::Arc;
 
 /// Where a subrequest's filters end, and its parent's begin.
-pub struct Crossing {
+pub struct FilterBridge {
     /// The job of the parent's worker; `None`: the parent is served by the connection's thread.
     pub origin: Option<Arc<Job>>,
 }
 
-impl Carrier for Crossing {
+impl FilterTransport for FilterBridge {
     fn carry(&self, call: Call) -> i32 {
         let here = current();
         match (&here, &self.origin) {
@@ -27,7 +27,7 @@ impl Carrier for Crossing {
             (None, None) => call.run(),
             // The supervisor, which serves the subrequest itself.
             (None, Some(origin)) => origin.call(call),
-            (Some(_), _) => no_part(),
+            (Some(_), _) => wrong_thread(),
         }
     }
 }

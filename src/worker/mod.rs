@@ -152,12 +152,12 @@ impl Job {
     /// Supervisor: has the waiting worker call a filter of its request.
     fn call(self: &Arc<Job>, call: Call) -> i32 {
         if self.is_over.load(Ordering::Acquire) {
-            return no_part();
+            return wrong_thread();
         }
         let quiet = Quiet::new();
         match self.worker.handoff.call(call, |question| self.answer(question, &quiet)) {
             WorkerEvent::Returned(result) => result,
-            WorkerEvent::Served | WorkerEvent::Ended => no_part(),
+            WorkerEvent::Served | WorkerEvent::Ended => wrong_thread(),
         }
     }
 
@@ -193,7 +193,7 @@ fn run_to_end(request: Request<'_>) -> Status {
 }
 
 /// The answer to a call of a filter whose request has nothing to do with this thread.
-fn no_part() -> i32 {
+fn wrong_thread() -> i32 {
     let text = "SEL0204: a filter was called on a thread that has no part in its request";
     log::server(Level::Error, text);
     filter::FAILED

@@ -1,7 +1,7 @@
 //! A request's way through a worker, as its supervisor has it: a worker is found or made, given the request, and attended to
 //! until it gives it back.
 
-use super::filter_bridge::Crossing;
+use super::filter_bridge::FilterBridge;
 use super::handoff::{WorkerCommand, WorkerEvent};
 use super::idle::IdleWorker;
 use super::one_time::{self, BusyGuard};
@@ -35,7 +35,7 @@ fn enter_for(
     origin: Option<Arc<Job>>,
 ) -> Status {
     let name = supervisor.thread_name(request).to_owned();
-    filter::cross(request, || Crossing { origin: origin.clone() });
+    filter::cross(request, || FilterBridge { origin: origin.clone() });
     let thread_before = request.connection_thread();
     let status = request.lend(|ticket| -> std::io::Result<Status> {
         let quiet = Quiet::new();
@@ -110,7 +110,7 @@ fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
         request,
         &mut |target| enter_for(request, target, supervisor, Some(Arc::clone(origin))),
         &mut || {
-            filter::cross(request, || Crossing { origin: Some(Arc::clone(origin)) });
+            filter::cross(request, || FilterBridge { origin: Some(Arc::clone(origin)) });
             // The worker's would give the server its interpreters (`LuaScope thread`).
             let status = request.on_thread(origin.home, || {
                 php::measure_connection_thread();

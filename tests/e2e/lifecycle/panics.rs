@@ -144,7 +144,7 @@ const REQUESTS: &[Row] = &[
     ("request_hook< Logged", "/user/page.shtml", (200, "[ran]"), &["part c12"]),
     ("thread::last", "/user/page.shtml", (200, "[ran]"), &["part c12"]),
     ("drop_kept< Record", "/user/page.shtml", (200, "[ran]"), &["part c12"]),
-    ("drop_kept< Crossing", "/user/page.shtml", (200, "[ran]"), &["part c12"]),
+    ("drop_kept< FilterBridge", "/user/page.shtml", (200, "[ran]"), &["part c12"]),
 ];
 
 #[test]

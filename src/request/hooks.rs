@@ -176,7 +176,7 @@ impl PhaseRunner for Phases {
             _ => request.parent().is_some(),
         };
         if is_brought && worker::is_worker() {
-            worker::have_run(request, call)
+            worker::run_phase_via_supervisor(request, call)
         } else {
             privileged::run_phase(request, call, false)
         }
@@ -246,7 +246,7 @@ impl RequestHook for Handler {
             {
                 Status::DECLINED
             }
-            _ => worker::hand_back(request),
+            _ => worker::serve_via_supervisor(request),
         }
     }
 }

@@ -92,12 +92,12 @@ pub fn is_at(target: &SharedContext) -> bool {
 
 /// Has a request that this worker's handler started served elsewhere: by another worker, or by the
 /// supervisor itself, as its own decision says. Waits for its end.
-pub fn hand_back(request: Request<'_>) -> Status {
+pub fn serve_via_supervisor(request: Request<'_>) -> Status {
     lend(request, SupervisorRequest::Serve)
 }
 
 /// Has the supervisor run a phase of a request that this worker's handler started; answers for the phase.
-pub fn have_run(request: Request<'_>, call: PhaseCall) -> Status {
+pub fn run_phase_via_supervisor(request: Request<'_>, call: PhaseCall) -> Status {
     lend(request, |ticket| SupervisorRequest::Phase(ticket, call))
 }
 

@@ -1,7 +1,7 @@
 //! The configuration that the module keeps for each section: how it is made, merged, and kept.
 
 use crate::ffi;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::pool::Pool;
 use std::ffi::{CStr, c_char, c_void};
 
@@ -53,7 +53,7 @@ impl<'p> Keeper<'p> {
 
 /// The module's `create_dir_config`.
 pub unsafe extern "C" fn create<C: Configuration>(pool: *mut ffi::apr_pool_t, _: *mut c_char) -> *mut c_void {
-    guard(broken::<C>(), || {
+    catch_panic(broken::<C>(), || {
         // SAFETY: httpd passes the pool of the configuration or of the request.
         let pool = unsafe { Pool::from_ptr(pool) };
         std::ptr::from_ref(pool.put(C::unset())).cast_mut().cast()
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn merge<C: Configuration>(
     outer: *mut c_void,
     inner: *mut c_void,
 ) -> *mut c_void {
-    guard(broken::<C>(), || {
+    catch_panic(broken::<C>(), || {
         // SAFETY: as above; both come from `create` or from here, and live as long as the pool.
         unsafe {
             let pool = Pool::from_ptr(pool);

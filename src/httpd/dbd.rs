@@ -6,7 +6,7 @@
 
 use crate::ffi;
 use crate::httpd::config_tree;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use std::ffi::{CStr, c_void};
 use std::sync::{Mutex, PoisonError};
 
@@ -55,7 +55,7 @@ unsafe extern "C" fn judged<H: OpenHook>(
     pool: *mut ffi::apr_pool_t,
     server: *mut ffi::server_rec,
 ) -> *mut c_void {
-    guard(std::ptr::null_mut(), || {
+    catch_panic(std::ptr::null_mut(), || {
         let open = *REAL.lock().unwrap_or_else(PoisonError::into_inner);
         match open {
             // SAFETY: mod_dbd's function, called as the module would that called this one.

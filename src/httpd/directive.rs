@@ -3,7 +3,7 @@
 use crate::ffi;
 use crate::httpd::configuration::{Configuration, Keeper};
 use crate::httpd::module_record;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::pool::Pool;
 use crate::httpd::provider::{Provider, ProviderError};
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -203,7 +203,7 @@ unsafe fn take<C: Configuration>(
     place: Place,
     set: impl FnOnce(&Directive<'_>, &mut C, &CStr) -> Result<(), String>,
 ) -> *const c_char {
-    guard(c"mod_selinux failed on this directive (the log says why)".as_ptr(), || {
+    catch_panic(c"mod_selinux failed on this directive (the log says why)".as_ptr(), || {
         // SAFETY: as `create` made it.
         if !module_record::is_registered() || unsafe { (*configuration.cast::<C>()).is_broken() } {
             return c"mod_selinux failed before this directive (the log says why)".as_ptr();

@@ -5,7 +5,7 @@
 //! a filter put in between carries each call to the thread that the parent's filters belong to.
 
 use crate::ffi;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::request::Request;
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
@@ -234,7 +234,7 @@ unsafe extern "C" fn output<C: FilterTransport>(
     brigade: *mut ffi::apr_bucket_brigade,
 ) -> c_int {
     let mut brigade = brigade;
-    guard(FAILED, || {
+    catch_panic(FAILED, || {
         loop {
             // SAFETY: httpd calls the filter that `insert` made, with its own context and a live brigade.
             let (status, rest) = unsafe {
@@ -295,7 +295,7 @@ unsafe extern "C" fn input<C: FilterTransport>(
     bytes: ffi::apr_off_t,
 ) -> c_int {
     // SAFETY: as above.
-    guard(FAILED, || unsafe { carry::<C>(filter, brigade, Kind::Get { mode, block, bytes }) })
+    catch_panic(FAILED, || unsafe { carry::<C>(filter, brigade, Kind::Get { mode, block, bytes }) })
 }
 
 /// # Safety

@@ -2,7 +2,7 @@
 //! to the request what the next one goes by (`r->handler`).
 
 use crate::ffi;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::phase::{Function, links};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
@@ -75,7 +75,7 @@ unsafe extern "C-unwind" fn run_all<J: HandlerJudge>(r: *mut ffi::request_rec) -
         if let Some(number) = *number {
             // SAFETY: httpd passes a live request, and the thread that runs its handlers is the one that has it.
             let before = || J::before(unsafe { Request::from_ptr(r) }, number);
-            match guard(Verdict::Answer(Status::INTERNAL_SERVER_ERROR), before) {
+            match catch_panic(Verdict::Answer(Status::INTERNAL_SERVER_ERROR), before) {
                 Verdict::Run => {}
                 Verdict::Skip => continue,
                 Verdict::Answer(status) => return status.0,
@@ -85,7 +85,7 @@ unsafe extern "C-unwind" fn run_all<J: HandlerJudge>(r: *mut ffi::request_rec) -
         let status = unsafe { handler(r) };
         if let Some(number) = *number {
             // SAFETY: as above.
-            guard((), || J::after(unsafe { Request::from_ptr(r) }, number));
+            catch_panic((), || J::after(unsafe { Request::from_ptr(r) }, number));
         }
         if status != ffi::DECLINED {
             return status;

@@ -4,7 +4,7 @@
 //! once, for all of them.
 
 use crate::ffi;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
@@ -125,7 +125,7 @@ impl Server<'_> {
 }
 
 unsafe extern "C" fn request_hook<H: RequestHook>(r: *mut ffi::request_rec) -> c_int {
-    guard(Status::INTERNAL_SERVER_ERROR, || {
+    catch_panic(Status::INTERNAL_SERVER_ERROR, || {
         // SAFETY: httpd passes a live request, and the thread that runs a hook is the one that has it.
         H::run(unsafe { Request::from_ptr(r) })
     })
@@ -137,7 +137,7 @@ unsafe extern "C" fn pre_config_hook<H: PreConfigHook>(
     _log: *mut ffi::apr_pool_t,
     _temporary: *mut ffi::apr_pool_t,
 ) -> c_int {
-    guard(Status::INTERNAL_SERVER_ERROR, || {
+    catch_panic(Status::INTERNAL_SERVER_ERROR, || {
         // SAFETY: httpd passes its configuration pool; the start has one thread.
         H::run(unsafe { Pool::from_ptr(configuration) })
     })
@@ -150,7 +150,7 @@ unsafe extern "C" fn start_hook<H: StartHook>(
     _temporary: *mut ffi::apr_pool_t,
     server: *mut ffi::server_rec,
 ) -> c_int {
-    guard(Status::INTERNAL_SERVER_ERROR, || {
+    catch_panic(Status::INTERNAL_SERVER_ERROR, || {
         // SAFETY: httpd passes its configuration pool; the start has one thread.
         let configuration = unsafe { Pool::from_ptr(configuration) };
         H::run(configuration, Server { server, lifetime: PhantomData })
@@ -160,7 +160,7 @@ unsafe extern "C" fn start_hook<H: StartHook>(
 
 unsafe extern "C" fn child_hook<H: ChildHook>(_child: *mut ffi::apr_pool_t, server: *mut ffi::server_rec) {
     // SAFETY: httpd passes its main server, on the child's first thread.
-    guard((), || H::run(Server { server, lifetime: PhantomData }));
+    catch_panic((), || H::run(Server { server, lifetime: PhantomData }));
 }
 
 /// When a child begins.
@@ -176,7 +176,7 @@ unsafe extern "C" fn child_status_hook<H: ChildEndHook>(
     _slot: c_int,
     state: ffi::mpm_child_status,
 ) {
-    guard((), || {
+    catch_panic((), || {
         if let (ffi::mpm_child_status_MPM_CHILD_EXITED, Ok(process)) = (state, process.try_into()) {
             H::run(process);
         }
@@ -193,7 +193,7 @@ unsafe extern "C" fn test_config_hook<H: TestConfigHook>(
     configuration: *mut ffi::apr_pool_t,
     server: *mut ffi::server_rec,
 ) {
-    guard((), || {
+    catch_panic((), || {
         // SAFETY: httpd passes its configuration pool; its check has one thread.
         let configuration = unsafe { Pool::from_ptr(configuration) };
         H::run(configuration, Server { server, lifetime: PhantomData });

@@ -3,7 +3,7 @@
 
 use crate::ffi;
 use crate::httpd::hook::Order;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
 use std::cell::{Cell, RefCell};
@@ -65,7 +65,7 @@ unsafe extern "C" fn get<H: HtaccessHook>(
     size: ffi::apr_size_t,
     parameter: *mut c_void,
 ) -> ffi::apr_status_t {
-    guard(libc::EACCES, || {
+    catch_panic(libc::EACCES, || {
         let Some(get) = GETTING.get() else { return libc::EACCES };
         // SAFETY: what httpd's own function would have been called with; where it succeeds, it has written a C string.
         let piece = unsafe {
@@ -97,7 +97,7 @@ unsafe extern "C" fn open<H: HtaccessHook>(
     file: *mut *mut ffi::ap_configfile_t,
     full_name: *mut *const c_char,
 ) -> ffi::apr_status_t {
-    guard(ffi::APR_EGENERAL, || {
+    catch_panic(ffi::APR_EGENERAL, || {
         // SAFETY: httpd passes a live request, and the thread that runs a hook is the one that has it.
         let request = unsafe { Request::from_ptr(r) };
         if !H::is_needed(request) {
@@ -139,7 +139,7 @@ unsafe extern "C" fn open<H: HtaccessHook>(
 unsafe extern "C" fn close(parameter: *mut c_void) -> ffi::apr_status_t {
     // Whatever comes, what the thread reads next is no such file.
     let close = READING.take();
-    guard(ffi::APR_EGENERAL, || match close {
+    catch_panic(ffi::APR_EGENERAL, || match close {
         // SAFETY: what httpd's own function would have been called with.
         Some(close) => unsafe { close(parameter) },
         None => ffi::APR_EGENERAL,
@@ -149,7 +149,7 @@ unsafe extern "C" fn close(parameter: *mut c_void) -> ffi::apr_status_t {
 /// Looks a name of an expression up before httpd does.
 unsafe extern "C" fn look_up<H: HtaccessHook>(parameters: *mut ffi::ap_expr_lookup_parms) -> c_int {
     const REFUSED: c_int = 1;
-    let answer = guard(None, || {
+    let answer = catch_panic(None, || {
         // SAFETY: httpd passes what it looks up, with a name and a pool (`ap_expr_info_make`).
         unsafe {
             if READING.get().is_none() {

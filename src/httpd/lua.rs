@@ -3,7 +3,7 @@
 
 use crate::ffi;
 use crate::httpd::hook::Order;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
@@ -34,7 +34,7 @@ pub fn pages<H: LuaPageHook>(order: Order) {
 }
 
 unsafe extern "C" fn page<H: LuaPageHook>(lua: *mut c_void, _: *mut ffi::request_rec) -> c_int {
-    guard(ffi::HTTP_INTERNAL_SERVER_ERROR, || {
+    catch_panic(ffi::HTTP_INTERNAL_SERVER_ERROR, || {
         if let Some(api) = Api::get().filter(|_| H::is_restricted()) {
             // SAFETY: mod_lua passes its interpreter, which is this thread's.
             unsafe { api.forbid(lua) };

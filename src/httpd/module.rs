@@ -5,7 +5,7 @@ use crate::httpd::configuration::{Configuration, create, merge};
 use crate::httpd::directive::Table;
 pub use crate::httpd::module_record::Module;
 use crate::httpd::module_record::note_registered;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use std::ffi::CStr;
 
 /// A module's list of hooks.
@@ -41,7 +41,7 @@ impl Module {
 }
 
 unsafe extern "C" fn register_hooks<H: Hooks>(_pool: *mut ffi::apr_pool_t) {
-    let are_there = guard(false, || {
+    let are_there = catch_panic(false, || {
         H::register();
         true
     });

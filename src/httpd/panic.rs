@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// Every `extern "C"` function of the module is one call of this.
 #[cfg_attr(feature = "faults", inline(never))]
-pub fn guard<T, F: FnOnce() -> T>(refusal: T, body: F) -> T {
+pub fn catch_panic<T, F: FnOnce() -> T>(refusal: T, body: F) -> T {
     // Unwind safe: what the body shares with others is pool memory that is written once, or locked.
     let body = || {
         #[cfg(feature = "faults")]

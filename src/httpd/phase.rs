@@ -4,7 +4,7 @@
 //! mod_info lists the functions of each phase by module: the names stay as they are (`hook_struct_t` there, as here).
 
 use crate::ffi;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -309,7 +309,7 @@ unsafe fn enter_with<R: PhaseRunner, const PHASE: usize>(
 ) -> Option<c_int> {
     let call = PhaseCall { phase: ROWS[PHASE].phase, session, is_lookup };
     // SAFETY: the caller's word.
-    let status = guard(None, || Some(R::run(unsafe { Request::from_ptr(r) }, call).0));
+    let status = catch_panic(None, || Some(R::run(unsafe { Request::from_ptr(r) }, call).0));
     let is_whole = match call.phase {
         // httpd does not look at the answer, and goes on.
         Phase::CreateRequest => status == Some(ffi::OK),
@@ -328,7 +328,7 @@ unsafe fn enter_with<R: PhaseRunner, const PHASE: usize>(
 ///
 /// As `enter_with`.
 unsafe fn lose<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) {
-    guard((), || {
+    catch_panic((), || {
         // SAFETY: the caller's word.
         let request = unsafe { Request::from_ptr(r) };
         let phase = ROWS[PHASE].phase;

@@ -145,7 +145,7 @@ impl<'p> Pool<'p> {
 }
 
 unsafe extern "C" fn drop_kept<T>(kept: *mut c_void) -> c_int {
-    crate::httpd::panic::guard(ffi::APR_EGENERAL, || {
+    crate::httpd::panic::catch_panic(ffi::APR_EGENERAL, || {
         // SAFETY: `keep` made it from a box of this type, and APR runs a cleanup once.
         drop(unsafe { Box::from_raw(kept.cast::<T>()) });
         ffi::APR_SUCCESS

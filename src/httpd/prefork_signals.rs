@@ -5,7 +5,7 @@
 //! the child, or the script that it was about to start, would hang, the latter with the server's port.
 
 use super::is_threaded;
-use super::panic::guard;
+use super::panic::catch_panic;
 use super::signals::{change_mask, swap_mask};
 use std::cell::Cell;
 use std::ffi::{c_int, c_uint};
@@ -60,7 +60,7 @@ fn action(signal: c_int) -> libc::sigaction {
 
 /// The handler: httpd's, with a limit. Only what a handler may call is called.
 extern "C" fn end(signal: c_int) {
-    guard((), || {
+    catch_panic((), || {
         let place = ENDING.iter().position(|ending| *ending == signal).unwrap_or_default();
         limit(LIMIT);
         // SAFETY: `in_time` has stored what `sigaction` gave as a handler that takes the signal's number.
@@ -86,19 +86,19 @@ fn limit(seconds: c_uint) {
 
 extern "C" fn give_up(_signal: c_int) {
     // SAFETY: ends the process.
-    guard((), || unsafe { libc::_exit(0) });
+    catch_panic((), || unsafe { libc::_exit(0) });
 }
 
 unsafe extern "C" fn prepare() {
-    guard((), || BEFORE.set(Some(change_mask(libc::SIG_BLOCK, &ENDING))));
+    catch_panic((), || BEFORE.set(Some(change_mask(libc::SIG_BLOCK, &ENDING))));
 }
 
 unsafe extern "C" fn parent() {
-    guard((), restore);
+    catch_panic((), restore);
 }
 
 unsafe extern "C" fn child() {
-    guard((), || {
+    catch_panic((), || {
         ENDING.into_iter().for_each(end_plainly);
         restore();
     });

@@ -4,7 +4,7 @@ use crate::ffi;
 use crate::httpd::hook::Server;
 use crate::httpd::is_stopping;
 use crate::httpd::log::{self, Level};
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::pool::Pool;
 use crate::httpd::shm;
 use std::ffi::{CStr, CString, c_int, c_void};
@@ -53,7 +53,7 @@ fn start_process<S: Service>(running: &Running<S>) -> io::Result<()> {
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
-            guard((), || serve(running, is_first));
+            catch_panic((), || serve(running, is_first));
             // Not `exit`: the parent's memory is not this process's to tidy up.
             // SAFETY: ends the process.
             unsafe { libc::_exit(0) }
@@ -96,7 +96,7 @@ fn serve<S: Service>(running: &Running<S>, is_first: bool) {
 
 /// What APR calls for what becomes of the process (`apr_proc_other_child_register`).
 unsafe extern "C" fn maintain<S: Service>(reason: c_int, data: *mut c_void, _status: c_int) {
-    guard((), || {
+    catch_panic((), || {
         // SAFETY: registered with this, which lives as long as the configuration's pool.
         let running = unsafe { &*data.cast::<Running<S>>() };
         match reason {

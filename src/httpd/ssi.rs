@@ -3,7 +3,7 @@
 
 use crate::ffi;
 use crate::httpd::filter::FAILED;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::request::Request;
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::{Mutex, PoisonError};
@@ -64,7 +64,7 @@ pub fn judge_exec<H: ExecHook>() {
 }
 
 unsafe extern "C" fn register_judged<H: ExecHook>(tag: *mut c_char, handler: Option<Handler>) {
-    guard((), || {
+    catch_panic((), || {
         // SAFETY: modules pass a string constant.
         let is_exec = unsafe { CStr::from_ptr(tag) } == c"exec";
         let (register, handler) = real(|real| {
@@ -86,7 +86,7 @@ unsafe extern "C" fn judged<H: ExecHook>(
     filter: *mut ffi::ap_filter_t,
     brigade: *mut ffi::apr_bucket_brigade,
 ) -> c_int {
-    guard(FAILED, || {
+    catch_panic(FAILED, || {
         // SAFETY: mod_include passes its filter, which has the page's request, and the page's context; both
         // are this thread's for now.
         let (page, flags) = unsafe { (Request::from_ptr((*filter).r), &mut (*context).flags) };

@@ -3,7 +3,7 @@
 
 use crate::ffi;
 use crate::httpd::hook::Order;
-use crate::httpd::panic::guard;
+use crate::httpd::panic::catch_panic;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use std::ffi::c_int;
@@ -29,7 +29,7 @@ pub trait StatusPageHook {
 type Add = unsafe extern "C" fn(*mut ffi::request_rec, c_int) -> c_int;
 
 unsafe extern "C" fn add<H: StatusPageHook>(r: *mut ffi::request_rec, flags: c_int) -> c_int {
-    guard(Status::DECLINED, || {
+    catch_panic(Status::DECLINED, || {
         // SAFETY: mod_status passes the request that its handler serves, on the thread that has it.
         let request = unsafe { Request::from_ptr(r) };
         let form = if flags & ffi::AP_STATUS_SHORT == 0 { Form::Html } else { Form::Lines };

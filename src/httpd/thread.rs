@@ -3,7 +3,7 @@
 //! Not `std::thread`: a handler may end its thread (`pthread_exit`), which unwinds the stack by force,
 //! and `std` aborts the process when that reaches its own frames.
 
-use super::panic::guard;
+use super::panic::catch_panic;
 use super::signals::{Quiet, swap_mask};
 use super::stack::Stack;
 use std::any::Any;
@@ -159,7 +159,7 @@ impl Own {
 extern "C" fn last(own: *mut c_void) {
     // SAFETY: what `keep` put there; `Thread` has it until this thread is joined.
     let own = unsafe { &*own.cast_const().cast::<Own>() };
-    let is_over = guard(true, || {
+    let is_over = catch_panic(true, || {
         // In the last round too: what else is destroyed in it may ask for the task.
         own.keep();
         // SAFETY: has no preconditions.

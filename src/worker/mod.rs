@@ -126,7 +126,7 @@ impl Job {
     }
 
     fn serve(self: &Arc<Job>, ticket: Ticket, quiet: &Quiet) -> Status {
-        panic::guard(Status::INTERNAL_SERVER_ERROR, || {
+        panic::catch_panic(Status::INTERNAL_SERVER_ERROR, || {
             quiet.lifted(|| (self.serve_nested)(ticket.redeem(), self))
         })
     }
@@ -135,7 +135,7 @@ impl Job {
     fn run_phase(&self, request: Request<'_>, call: PhaseCall, quiet: &Quiet) -> Status {
         // What hooks keep with the thread (mod_lua), the worker must not share.
         request.on_thread(self.home, || {
-            panic::guard(Status::INTERNAL_SERVER_ERROR, || {
+            panic::catch_panic(Status::INTERNAL_SERVER_ERROR, || {
                 quiet.lifted(|| self.supervisor.run_phase(request, call))
             })
         })
@@ -146,7 +146,7 @@ impl Job {
             None => self.ticket.redeem().on_thread(self.home, || call.run()),
             Some(origin) => origin.call(call),
         };
-        panic::guard(filter::FAILED, || quiet.lifted(carry))
+        panic::catch_panic(filter::FAILED, || quiet.lifted(carry))
     }
 
     /// Supervisor: has the waiting worker call a filter of its request.
@@ -288,7 +288,7 @@ impl Job {
 
     /// Confines the thread; `false` where that failed, and nothing may run.
     fn begin(self: &Arc<Job>) -> bool {
-        panic::guard(false, || {
+        panic::catch_panic(false, || {
             let request = self.ticket.redeem();
             name_this(&self.name);
             if let Err(error) = self.worker.enter(&self.target) {

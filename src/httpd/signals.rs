@@ -11,28 +11,28 @@ use std::mem::MaybeUninit;
 /// the module, and so have the processes it forks.
 ///
 /// Threads of event and worker have them blocked anyway, and pay nothing for it.
-pub struct Quiet {
+pub struct BlockedSignals {
     /// The mask of before; `None`: nothing was blocked.
     pub(super) before: Option<libc::sigset_t>,
 }
 
-impl Quiet {
+impl BlockedSignals {
     /// Blocks the signals until the value is gone.
-    pub fn new() -> Quiet {
+    pub fn new() -> BlockedSignals {
         let signals = [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGWINCH];
-        Quiet { before: (!is_threaded()).then(|| change_mask(libc::SIG_BLOCK, &signals)) }
+        BlockedSignals { before: (!is_threaded()).then(|| change_mask(libc::SIG_BLOCK, &signals)) }
     }
 
     /// Runs something with the mask of before: this thread is the running one meanwhile.
-    pub fn lifted<T>(&self, body: impl FnOnce() -> T) -> T {
-        let blocked = Quiet { before: self.before.as_ref().map(swap_mask) };
+    pub fn unblocked<T>(&self, body: impl FnOnce() -> T) -> T {
+        let blocked = BlockedSignals { before: self.before.as_ref().map(swap_mask) };
         let result = body();
         drop(blocked);
         result
     }
 }
 
-impl Drop for Quiet {
+impl Drop for BlockedSignals {
     fn drop(&mut self) {
         self.before.as_ref().map(swap_mask);
     }

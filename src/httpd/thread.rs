@@ -4,7 +4,7 @@
 //! and `std` aborts the process when that reaches its own frames.
 
 use super::panic::catch_panic;
-use super::signals::{Quiet, swap_mask};
+use super::signals::{BlockedSignals, swap_mask};
 use super::stack::Stack;
 use std::any::Any;
 use std::ffi::{CStr, c_void};
@@ -49,11 +49,11 @@ pub struct Thread {
 
 impl Thread {
     /// Starts a thread on this stack. While it waits it has the signal mask of the caller's, and for its work the one
-    /// that the caller had before `quiet`.
-    pub fn start(task: Arc<dyn Task>, mut stack: Stack, quiet: &Quiet) -> io::Result<Thread> {
+    /// that the caller had before `signals`.
+    pub fn start(task: Arc<dyn Task>, mut stack: Stack, signals: &BlockedSignals) -> io::Result<Thread> {
         stack.trim();
         let (base, size) = stack.extent();
-        let own = Arc::new(Own { task, mask: quiet.before, rounds: AtomicI64::new(0) });
+        let own = Arc::new(Own { task, mask: signals.before, rounds: AtomicI64::new(0) });
         let mut thread = MaybeUninit::uninit();
         // SAFETY: the attributes are initialised before use and destroyed once; the stack is as large as it says, and
         // stays until the thread is joined, as what `enter` is given does.

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use super::handoff::WorkerCommand;
-use crate::httpd::signals::Quiet;
+use crate::httpd::signals::BlockedSignals;
 use crate::httpd::stack::Stack;
 use crate::httpd::thread::Thread;
 use crate::httpd::thread_stack_size;
@@ -37,12 +37,16 @@ impl IdleWorker {
     ///
     /// # Errors
     /// No thread, or no stack for one, can be made.
-    pub fn start(worker: Arc<Worker>, ended: Option<Thread>, quiet: &Quiet) -> io::Result<IdleWorker> {
+    pub fn start(
+        worker: Arc<Worker>,
+        ended: Option<Thread>,
+        signals: &BlockedSignals,
+    ) -> io::Result<IdleWorker> {
         let stack = match ended {
             Some(thread) => thread.join(),
             None => Stack::new(thread_stack_size())?,
         };
-        let thread = Thread::start(worker.clone(), stack, quiet)?;
+        let thread = Thread::start(worker.clone(), stack, signals)?;
         Ok(IdleWorker { worker, thread, lease: None, counted: None })
     }
 

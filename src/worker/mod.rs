@@ -18,7 +18,7 @@ use crate::httpd::filter::{self, Call};
 use crate::httpd::log::{self, Level};
 use crate::httpd::phase::PhaseCall;
 use crate::httpd::request::{AdoptedThread, ConnectionThread, Request, Ticket};
-use crate::httpd::signals::Quiet;
+use crate::httpd::signals::BlockedSignals;
 use crate::httpd::status::Status;
 use crate::httpd::thread::{Task, name_this, with_task};
 use crate::httpd::{panic, php};
@@ -111,42 +111,42 @@ fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> SupervisorRequest
 
 impl Job {
     /// Supervisor: answers the worker until there is other news of it.
-    fn attend(self: &Arc<Job>, quiet: &Quiet) -> WorkerEvent {
-        self.worker.handoff.attend(|question| self.answer(question, quiet))
+    fn attend(self: &Arc<Job>, signals: &BlockedSignals) -> WorkerEvent {
+        self.worker.handoff.attend(|question| self.answer(question, signals))
     }
 
-    fn answer(self: &Arc<Job>, question: SupervisorRequest, quiet: &Quiet) -> Reply {
+    fn answer(self: &Arc<Job>, question: SupervisorRequest, signals: &BlockedSignals) -> Reply {
         match question {
-            SupervisorRequest::Serve(ticket) => Reply::Served(self.serve(ticket, quiet)),
+            SupervisorRequest::Serve(ticket) => Reply::Served(self.serve(ticket, signals)),
             SupervisorRequest::Phase(ticket, call) => {
-                Reply::Served(self.run_phase(ticket.redeem(), call, quiet))
+                Reply::Served(self.run_phase(ticket.redeem(), call, signals))
             }
-            SupervisorRequest::Call(call) => Reply::Returned(self.take_on(call, quiet)),
+            SupervisorRequest::Call(call) => Reply::Returned(self.take_on(call, signals)),
         }
     }
 
-    fn serve(self: &Arc<Job>, ticket: Ticket, quiet: &Quiet) -> Status {
+    fn serve(self: &Arc<Job>, ticket: Ticket, signals: &BlockedSignals) -> Status {
         panic::catch_panic(Status::INTERNAL_SERVER_ERROR, || {
-            quiet.lifted(|| (self.serve_nested)(ticket.redeem(), self))
+            signals.unblocked(|| (self.serve_nested)(ticket.redeem(), self))
         })
     }
 
     /// Supervisor: runs a phase of a request that the worker started.
-    fn run_phase(&self, request: Request<'_>, call: PhaseCall, quiet: &Quiet) -> Status {
+    fn run_phase(&self, request: Request<'_>, call: PhaseCall, signals: &BlockedSignals) -> Status {
         // What hooks keep with the thread (mod_lua), the worker must not share.
         request.on_thread(self.home, || {
             panic::catch_panic(Status::INTERNAL_SERVER_ERROR, || {
-                quiet.lifted(|| self.supervisor.run_phase(request, call))
+                signals.unblocked(|| self.supervisor.run_phase(request, call))
             })
         })
     }
 
-    fn take_on(&self, call: Call, quiet: &Quiet) -> i32 {
+    fn take_on(&self, call: Call, signals: &BlockedSignals) -> i32 {
         let carry = || match &self.origin {
             None => self.ticket.redeem().on_thread(self.home, || call.run()),
             Some(origin) => origin.call(call),
         };
-        panic::catch_panic(filter::FAILED, || quiet.lifted(carry))
+        panic::catch_panic(filter::FAILED, || signals.unblocked(carry))
     }
 
     /// Supervisor: has the waiting worker call a filter of its request.
@@ -154,8 +154,8 @@ impl Job {
         if self.is_over.load(Ordering::Acquire) {
             return wrong_thread();
         }
-        let quiet = Quiet::new();
-        match self.worker.handoff.call(call, |question| self.answer(question, &quiet)) {
+        let signals = BlockedSignals::new();
+        match self.worker.handoff.call(call, |question| self.answer(question, &signals)) {
             WorkerEvent::Returned(result) => result,
             WorkerEvent::Served | WorkerEvent::Ended => wrong_thread(),
         }
@@ -163,7 +163,7 @@ impl Job {
 
     /// Worker: asks the supervisor, and makes the calls it wants made meanwhile.
     fn ask(&self, question: SupervisorRequest) -> Reply {
-        let quiet = Quiet::new();
+        let signals = BlockedSignals::new();
         let answer = self.worker.handoff.ask(question, |call| {
             php::measure_worker();
             let adopted = self.adopted().as_ref().map(AdoptedThread::name);
@@ -172,7 +172,7 @@ impl Job {
                 Some(thread) => self.ticket.redeem().on_thread(thread, || call.run()),
                 None => call.run(),
             };
-            quiet.lifted(run)
+            signals.unblocked(run)
         });
         // Another worker may have run PHP since.
         php::measure_worker();

@@ -7,7 +7,7 @@
 use super::idle::IdleWorker;
 use super::{Worker, is_worker};
 use crate::httpd::is_threaded;
-use crate::httpd::signals::Quiet;
+use crate::httpd::signals::BlockedSignals;
 use crate::httpd::thread::Thread;
 use crate::status::counters::{self, Kind};
 use std::cell::RefCell;
@@ -90,7 +90,7 @@ pub fn make() {
         // The one before the last has ended long ago, and need not be waited for. Without a spare, the next request
         // makes its worker, or says why it cannot.
         let ended = (reserve.ended.len() == KEPT).then(|| reserve.ended.remove(0));
-        let spare = IdleWorker::start(Worker::new(None), ended, &Quiet::new()).ok();
+        let spare = IdleWorker::start(Worker::new(None), ended, &BlockedSignals::new()).ok();
         let counted = |spare| IdleWorker { counted: Some(counters::worker(Kind::Spare, c"")), ..spare };
         reserve.spare = spare.map(counted);
     });

@@ -7,7 +7,7 @@ use super::idle::{IdleWorker, Lease};
 use super::{WaitLimit, Worker};
 use crate::config::settings::{ReuseLimits, Section};
 use crate::httpd::request::Request;
-use crate::httpd::signals::Quiet;
+use crate::httpd::signals::BlockedSignals;
 use crate::httpd::thread::Thread;
 use crate::httpd::threads_per_child;
 use crate::selinux::{SharedContext, query};
@@ -64,7 +64,11 @@ impl Pool {
 ///
 /// # Errors
 /// No thread, or no stack for one, can be made.
-pub fn take(request: Request<'_>, target: &SharedContext, quiet: &Quiet) -> Option<io::Result<IdleWorker>> {
+pub fn take(
+    request: Request<'_>,
+    target: &SharedContext,
+    signals: &BlockedSignals,
+) -> Option<io::Result<IdleWorker>> {
     let settings = request.configuration::<Section>().settings?;
     let limits = settings.worker.get().copied().flatten()?;
     let state = settings.live_state.get()?;
@@ -76,10 +80,10 @@ pub fn take(request: Request<'_>, target: &SharedContext, quiet: &Quiet) -> Opti
     if query::may_leave(target) {
         return None;
     }
-    Some(make(limits, Lease { state, policy, left: limits.requests }, quiet))
+    Some(make(limits, Lease { state, policy, left: limits.requests }, signals))
 }
 
-fn make(limits: ReuseLimits, lease: Lease, quiet: &Quiet) -> io::Result<IdleWorker> {
+fn make(limits: ReuseLimits, lease: Lease, signals: &BlockedSignals) -> io::Result<IdleWorker> {
     let mut ended = {
         let mut pool = pool();
         if pool.count >= threads_per_child() {
@@ -92,7 +96,7 @@ fn make(limits: ReuseLimits, lease: Lease, quiet: &Quiet) -> io::Result<IdleWork
         match IdleWorker::start(
             Worker::new(Some(WaitLimit { idle: limits.idle, retire })),
             ended.pop(),
-            quiet,
+            signals,
         ) {
             Ok(ready) => return Ok(IdleWorker { lease: Some(lease), ..ready }),
             Err(error) => {

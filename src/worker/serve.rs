@@ -12,7 +12,7 @@ use crate::httpd::filter;
 use crate::httpd::log::{self, Level};
 use crate::httpd::php;
 use crate::httpd::request::Request;
-use crate::httpd::signals::Quiet;
+use crate::httpd::signals::BlockedSignals;
 use crate::httpd::status::Status;
 use crate::httpd::thread::Task as _;
 use crate::selinux::SharedContext;
@@ -38,8 +38,8 @@ fn enter_for(
     filter::cross(request, || FilterBridge { origin: origin.clone() });
     let thread_before = request.connection_thread();
     let status = request.lend(|ticket| -> std::io::Result<Status> {
-        let quiet = Quiet::new();
-        let ready = resident::take(request, target, &quiet).transpose()?.or_else(one_time::take);
+        let signals = BlockedSignals::new();
+        let ready = resident::take(request, target, &signals).transpose()?.or_else(one_time::take);
         let worker = ready.as_ref().map_or_else(|| Worker::new(None), |ready| Arc::clone(&ready.worker));
         let job = Arc::new(Job {
             worker: Arc::clone(&worker),
@@ -60,13 +60,12 @@ fn enter_for(
         let ready = match ready {
             Some(ready) => ready,
             // It finds its order, and need not wait for it. Where it cannot be, the order is given up.
-            None => {
-                IdleWorker::start(worker, one_time::take_ended(), &quiet).inspect_err(|_| job.worker.end())?
-            }
+            None => IdleWorker::start(worker, one_time::take_ended(), &signals)
+                .inspect_err(|_| job.worker.end())?,
         };
         // One that waits for an answer gets it in there.
         let news = loop {
-            match job.attend(&quiet) {
+            match job.attend(&signals) {
                 WorkerEvent::Returned(_) => {}
                 news => break news,
             }

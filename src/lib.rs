@@ -23,7 +23,7 @@ struct Hooks;
 
 impl httpd::module::Hooks for Hooks {
     fn register() {
-        use httpd::hook::{self, Neighbour, Order};
+        use httpd::hook::{self, Order, RunBefore};
         use request::hooks::{CheckConfig, ChildEnd, ChildInit, Dump, FirstFixups, Handler, LastFixups};
         use request::hooks::{Logged, PlaceKnown, PostConfig, PreConfig};
 
@@ -44,7 +44,7 @@ impl httpd::module::Hooks for Hooks {
         hook::fixups::<LastFixups>(Order::REALLY_LAST);
         // After core's own, which serves a whole HTTP/2 connection inside of an `Upgrade:` request; before mod_cache's,
         // which answers through content filters (`CacheQuickHandler Off`).
-        hook::handler::<Handler>(Order::AFTER_REALLY_FIRST, const { &Neighbour::new(c"mod_cache.c") });
+        hook::handler::<Handler>(Order::AFTER_REALLY_FIRST, const { &RunBefore::new(c"mod_cache.c") });
         hook::log_transaction::<Logged>(Order::REALLY_LAST);
     }
 }

@@ -33,15 +33,15 @@ impl Order {
 }
 
 /// A module by its source's name (`mod_cache.c`), as a list of one.
-pub struct Neighbour([*const c_char; 2]);
+pub struct RunBefore([*const c_char; 2]);
 
 // SAFETY: it points to a constant.
-unsafe impl Sync for Neighbour {}
+unsafe impl Sync for RunBefore {}
 
-impl Neighbour {
+impl RunBefore {
     /// The module whose source has this name.
-    pub const fn new(name: &'static CStr) -> Neighbour {
-        Neighbour([name.as_ptr(), null()])
+    pub const fn new(name: &'static CStr) -> RunBefore {
+        RunBefore([name.as_ptr(), null()])
     }
 }
 
@@ -237,7 +237,7 @@ pub fn fixups<H: RequestHook>(order: Order) {
 }
 
 /// The response; whatever its order, `before` that of another module.
-pub fn handler<H: RequestHook>(order: Order, before: &'static Neighbour) {
+pub fn handler<H: RequestHook>(order: Order, before: &'static RunBefore) {
     // SAFETY: as above; the list ends in null, and httpd may keep it.
     unsafe { ffi::ap_hook_handler(Some(request_hook::<H>), null(), before.0.as_ptr(), order.0) }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::settings::{self, Granted, Interpreters, MapFile, ReuseLimits, Section, Settings, Slot};
 use crate::httpd::directive::{
-    Directive, Place, Row, Setter, Table, Words, WordsSetter, one_argument, words,
+    Directive, DirectiveContext, Row, Setter, Table, Words, WordsSetter, one_argument, words,
 };
 use crate::httpd::provider::ProviderError;
 use crate::maps::{Kind, Source};
@@ -40,7 +40,7 @@ struct ServerDomain;
 
 impl Setter for ServerDomain {
     type Configuration = Section;
-    const PLACE: Place = Place::Server;
+    const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
     fn set(directive: &Directive<'_>, _: &mut Section, argument: &str) -> Result<(), String> {
         let value = (directive.location(), domain(argument)?);
@@ -58,7 +58,7 @@ struct DomainMap;
 
 impl Setter for DomainMap {
     type Configuration = Section;
-    const PLACE: Place = Place::Anywhere;
+    const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         let (kind, name) = match argument.split_once(':') {
@@ -96,7 +96,7 @@ struct GroupFile;
 
 impl Setter for GroupFile {
     type Configuration = Section;
-    const PLACE: Place = Place::AuthConfig;
+    const CONTEXT: DirectiveContext = DirectiveContext::AuthConfig;
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         // Whoever writes `.htaccess` must not choose a label: of group files, only the administrator's counts.
@@ -116,7 +116,7 @@ struct DomainEnv;
 
 impl Setter for DomainEnv {
     type Configuration = Section;
-    const PLACE: Place = Place::Anywhere;
+    const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         add_rule(directive, section, Rule::Env(argument.to_owned()));
@@ -131,7 +131,7 @@ struct DomainVal;
 
 impl Setter for DomainVal {
     type Configuration = Section;
-    const PLACE: Place = Place::Anywhere;
+    const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         add_rule(directive, section, Rule::Val(Slot::from(domain(argument)?)));
@@ -148,7 +148,7 @@ struct Domain;
 
 impl WordsSetter for Domain {
     type Configuration = Section;
-    const PLACE: Place = Place::Anywhere;
+    const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, mut words: Words<'_>) -> Result<(), String> {
         let spec =
@@ -180,7 +180,7 @@ struct DomainPeer;
 
 impl Setter for DomainPeer {
     type Configuration = Section;
-    const PLACE: Place = Place::Anywhere;
+    const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         section.peer = Some(match argument.to_ascii_lowercase().as_str() {
@@ -231,7 +231,7 @@ struct UnmappedRequests;
 
 impl Setter for UnmappedRequests {
     type Configuration = Section;
-    const PLACE: Place = Place::Anywhere;
+    const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
     fn set(_: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         section.unmapped = Some(match argument.to_ascii_lowercase().as_str() {
@@ -252,7 +252,7 @@ struct AllowCaches;
 
 impl Setter for AllowCaches {
     type Configuration = Section;
-    const PLACE: Place = Place::Anywhere;
+    const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
     fn set(_: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         section.allow_caches = Some(flag(argument)?);
@@ -269,7 +269,7 @@ struct Explain;
 
 impl WordsSetter for Explain {
     type Configuration = Section;
-    const PLACE: Place = Place::Anywhere;
+    const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
     fn set(directive: &Directive<'_>, section: &mut Section, mut words: Words<'_>) -> Result<(), String> {
         let is_on = words.next().map(|word| flag(&word.to_string_lossy()));
@@ -300,7 +300,7 @@ struct Required;
 
 impl Setter for Required {
     type Configuration = Section;
-    const PLACE: Place = Place::Server;
+    const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
     fn set(directive: &Directive<'_>, _: &mut Section, argument: &str) -> Result<(), String> {
         let set = Settings::of(directive.keeper()).required.set(flag(argument)?);
@@ -317,7 +317,7 @@ struct SharedInterpreters;
 
 impl Setter for SharedInterpreters {
     type Configuration = Section;
-    const PLACE: Place = Place::Server;
+    const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
     fn set(directive: &Directive<'_>, _: &mut Section, argument: &str) -> Result<(), String> {
         let value = match argument.to_ascii_lowercase().as_str() {
@@ -339,7 +339,7 @@ struct ServerHandler;
 
 impl WordsSetter for ServerHandler {
     type Configuration = Section;
-    const PLACE: Place = Place::Server;
+    const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
     fn set(directive: &Directive<'_>, _: &mut Section, words: Words<'_>) -> Result<(), String> {
         let names: Vec<_> = words.map(CStr::to_owned).collect();
@@ -360,7 +360,7 @@ struct Worker;
 
 impl WordsSetter for Worker {
     type Configuration = Section;
-    const PLACE: Place = Place::Server;
+    const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
     fn set(directive: &Directive<'_>, _: &mut Section, words: Words<'_>) -> Result<(), String> {
         let words: Vec<_> = words.map(CStr::to_string_lossy).collect();

@@ -13,7 +13,7 @@ use std::ptr::null;
 
 /// Where a directive may stand.
 #[derive(Clone, Copy)]
-pub enum Place {
+pub enum DirectiveContext {
     /// In the main server's configuration, outside of every section.
     Server,
     /// There, and in virtual hosts and `<Directory>`, `<Location>`, `<Files>`, `<If>`; never in
@@ -84,11 +84,11 @@ impl<'d> Directive<'d> {
 
     /// Nothing where the directive may stand where it does, else what httpd says of it. `.htaccess` is for
     /// the row to exclude.
-    fn refuse_in(&self, place: Place) -> Option<&'d CStr> {
+    fn refuse_in(&self, place: DirectiveContext) -> Option<&'d CStr> {
         let forbidden = match place {
-            Place::Server => ffi::GLOBAL_ONLY,
-            Place::Anywhere => ffi::NOT_IN_LIMIT,
-            Place::AuthConfig => return None,
+            DirectiveContext::Server => ffi::GLOBAL_ONLY,
+            DirectiveContext::Anywhere => ffi::NOT_IN_LIMIT,
+            DirectiveContext::AuthConfig => return None,
         };
         self.objection(forbidden)
     }
@@ -109,7 +109,7 @@ pub trait Setter {
     /// The section's configuration.
     type Configuration: Configuration;
     /// Where the directive may stand.
-    const PLACE: Place;
+    const CONTEXT: DirectiveContext;
     /// Takes the directive's argument up.
     fn set(
         directive: &Directive<'_>,
@@ -123,7 +123,7 @@ pub trait WordsSetter {
     /// The section's configuration.
     type Configuration: Configuration;
     /// Where the directive may stand.
-    const PLACE: Place;
+    const CONTEXT: DirectiveContext;
     /// Takes the directive's words up.
     fn set(
         directive: &Directive<'_>,
@@ -171,7 +171,7 @@ unsafe extern "C" fn take_one<S: Setter>(
 ) -> *const c_char {
     // SAFETY: httpd passes its parameters, the section's configuration made by `create`, and an argument.
     unsafe {
-        take(parameters, configuration, argument, S::PLACE, |directive, configuration, argument| {
+        take(parameters, configuration, argument, S::CONTEXT, |directive, configuration, argument| {
             let argument = argument.to_str().map_err(|_| "the argument is not UTF-8")?;
             S::set(directive, configuration, argument)
         })
@@ -185,7 +185,7 @@ unsafe extern "C" fn take_words<S: WordsSetter>(
 ) -> *const c_char {
     // SAFETY: as above, and the text after the directive's name.
     unsafe {
-        take(parameters, configuration, arguments, S::PLACE, |directive, configuration, rest| {
+        take(parameters, configuration, arguments, S::CONTEXT, |directive, configuration, rest| {
             S::set(directive, configuration, Words { rest, pool: directive.pool() })
         })
     }
@@ -200,7 +200,7 @@ unsafe fn take<C: Configuration>(
     parameters: *mut ffi::cmd_parms,
     configuration: *mut c_void,
     argument: *const c_char,
-    place: Place,
+    place: DirectiveContext,
     set: impl FnOnce(&Directive<'_>, &mut C, &CStr) -> Result<(), String>,
 ) -> *const c_char {
     catch_panic(c"mod_selinux failed on this directive (the log says why)".as_ptr(), || {
@@ -233,12 +233,12 @@ const fn row(
     help: &'static CStr,
     func: ffi::cmd_func,
     how: ffi::cmd_how,
-    place: Place,
+    place: DirectiveContext,
 ) -> ffi::command_rec {
     let place = match place {
-        Place::Server => ffi::RSRC_CONF,
-        Place::Anywhere => ffi::RSRC_CONF | ffi::ACCESS_CONF,
-        Place::AuthConfig => ffi::OR_AUTHCFG,
+        DirectiveContext::Server => ffi::RSRC_CONF,
+        DirectiveContext::Anywhere => ffi::RSRC_CONF | ffi::ACCESS_CONF,
+        DirectiveContext::AuthConfig => ffi::OR_AUTHCFG,
     };
     ffi::command_rec {
         name: name.as_ptr(),
@@ -253,13 +253,13 @@ const fn row(
 /// The row of a directive with one argument. `help` is what `httpd -L` prints.
 pub const fn one_argument<S: Setter>(name: &'static CStr, help: &'static CStr) -> Row<S::Configuration> {
     let func = ffi::cmd_func { take1: Some(take_one::<S>) };
-    Row { row: row(name, help, func, ffi::cmd_how_TAKE1, S::PLACE), configuration: PhantomData }
+    Row { row: row(name, help, func, ffi::cmd_how_TAKE1, S::CONTEXT), configuration: PhantomData }
 }
 
 /// The row of a directive that reads its words itself.
 pub const fn words<S: WordsSetter>(name: &'static CStr, help: &'static CStr) -> Row<S::Configuration> {
     let func = ffi::cmd_func { raw_args: Some(take_words::<S>) };
-    Row { row: row(name, help, func, ffi::cmd_how_RAW_ARGS, S::PLACE), configuration: PhantomData }
+    Row { row: row(name, help, func, ffi::cmd_how_RAW_ARGS, S::CONTEXT), configuration: PhantomData }
 }
 
 /// A row, for configurations of one type.

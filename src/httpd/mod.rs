@@ -9,6 +9,7 @@ pub mod cache;
 pub mod config_tree;
 pub mod configuration;
 pub mod dbd;
+pub mod dir_config;
 pub mod directive;
 #[cfg(feature = "faults")]
 pub mod faults;
@@ -24,7 +25,6 @@ mod module_record;
 pub mod panic;
 pub mod phase;
 pub mod php;
-pub mod place;
 pub mod pool;
 pub mod prefork_signals;
 pub mod process;

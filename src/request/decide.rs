@@ -57,7 +57,7 @@ fn known_tag(request: Request<'_>) -> Option<&CStr> {
 pub fn note_place(request: Request<'_>) {
     if mapping(request).is_some() && request.configuration::<Section>().confines() {
         let record = record::of_or_new(request);
-        record.first_place.set(Some(request.place()));
+        record.first_place.set(Some(request.dir_config_id()));
         let _ = record.first_environment.set(request.environment().copy(request.pool()));
     }
 }
@@ -107,7 +107,7 @@ pub fn decide(request: Request<'_>) -> Status {
             None => known_tag(request).unwrap_or_else(|| audit_tag::make(request)),
             Some(_) => tag(request),
         };
-        Decided { place: request.place(), decision, context, rule, tag, is_servers_own }
+        Decided { place: request.dir_config_id(), decision, context, rule, tag, is_servers_own }
     });
     nested::settle(request);
     set_variables(request);
@@ -284,7 +284,7 @@ pub fn decision(request: Request<'_>) -> Result<&Decision<SharedContext>, &'stat
         return Err("SEL0001: refused: a phase of the request could not be run");
     }
     match record.and_then(|record| record.decided.get()) {
-        Some(decided) if decided.place == request.place() => Ok(&decided.decision),
+        Some(decided) if decided.place == request.dir_config_id() => Ok(&decided.decision),
         Some(_) => Err("SEL0106: refused: the request came to another place after its context was decided"),
         None if section.confines() => {
             Err("SEL0107: refused: the request came to its handler without a decision")

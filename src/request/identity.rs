@@ -58,7 +58,7 @@ fn identity<'r>(
     attested: Option<&Attested<'r>>,
 ) -> (Option<&'r CStr>, Option<&'r CStr>) {
     match request.parent() {
-        Some(parent) if parent.place() == request.place() => {
+        Some(parent) if parent.dir_config_id() == request.dir_config_id() => {
             attested.map_or((None, None), |attested| (attested.user, attested.auth_type))
         }
         _ => (request.user(), request.auth_type()),

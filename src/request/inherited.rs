@@ -1,7 +1,7 @@
 //! What a request was given by the one that has started it, and what becomes of that.
 
+use crate::httpd::dir_config::DirConfigId;
 use crate::httpd::input::{Chosen, RequestInput};
-use crate::httpd::place::Place;
 use crate::httpd::request::Request;
 use crate::httpd::table::Table;
 use crate::request::environment::is_safe;
@@ -19,7 +19,7 @@ pub struct Nested<'r> {
     /// The user and kind of authentication that httpd copied from its parent.
     pub(super) identity: Cell<Option<(Option<&'r CStr>, Option<&'r CStr>)>>,
     /// Where its file is, before the sections that follow.
-    pub(super) storage: Cell<Option<Place>>,
+    pub(super) storage: Cell<Option<DirConfigId>>,
     /// Whether its URI was mapped to a file. Else the page has asked for the file by its name.
     pub(super) is_translated: Cell<bool>,
     /// By what its handler is found, when that was decided.

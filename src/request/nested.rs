@@ -41,7 +41,7 @@ pub fn before(request: Request<'_>, phase: Phase, is_brought: bool) -> Status {
     }
     match phase {
         Phase::PreTranslateName | Phase::TranslateName if is_brought => {
-            request.walk_sections(request.server_place())
+            request.walk_sections(request.server_dir_config_id())
         }
         Phase::PostPerdirConfig if is_brought => {
             let nested = record::of(request).and_then(|record| record.nested.get());
@@ -60,7 +60,7 @@ pub fn after(request: Request<'_>, phase: Phase) {
     if phase == Phase::MapToStorage
         && let Some(nested) = record::of(request).and_then(|record| record.nested.get())
     {
-        nested.storage.set(Some(request.place()));
+        nested.storage.set(Some(request.dir_config_id()));
     }
 }
 
@@ -159,7 +159,7 @@ fn bind(request: Request<'_>, phase: Phase) {
 /// In the first fixups: the user is who was attested, also where httpd has copied another.
 pub fn identify<'r>(request: Request<'r>, attested: &Attested<'r>) {
     if let Some(nested) = record::of(request).and_then(|record| record.nested.get()) {
-        if request.parent().is_some_and(|parent| parent.place() == request.place()) {
+        if request.parent().is_some_and(|parent| parent.dir_config_id() == request.dir_config_id()) {
             nested.identity.set(Some((request.user(), request.auth_type())));
         }
         request.set_identity(attested.user, attested.auth_type);

@@ -1,6 +1,6 @@
 //! What the module keeps with a request, from its making to its end.
 
-use crate::httpd::place::Place;
+use crate::httpd::dir_config::DirConfigId;
 use crate::httpd::request::Request;
 use crate::httpd::table::Table;
 use crate::request::identity::Attested;
@@ -20,7 +20,7 @@ pub struct Record<'r> {
     /// What the rules say; set in the last fixups.
     pub decided: OnceCell<Decided<'r>>,
     /// Where it was when its place was first known, if rules apply there.
-    pub first_place: Cell<Option<Place>>,
+    pub first_place: Cell<Option<DirConfigId>>,
     /// Its environment then: nothing of a section or an `.htaccess` is in it.
     pub first_environment: OnceCell<Table<'r>>,
     /// Whether its handler has been run, or parts of it.
@@ -36,7 +36,7 @@ pub struct Record<'r> {
 /// What the rules say of a request.
 pub struct Decided<'r> {
     /// Of which place.
-    pub place: Place,
+    pub place: DirConfigId,
     /// The decision.
     pub decision: Decision<SharedContext>,
     /// The context's text, in the request's pool: what reads the environment last may do so when the decision is gone.

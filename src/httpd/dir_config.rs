@@ -9,9 +9,9 @@ use crate::httpd::status::Status;
 /// The merged configuration of a request's place. httpd takes two requests with the same one to need no second
 /// authorization (`ap_process_request_internal`), and so does the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place(*mut ffi::ap_conf_vector_t);
+pub struct DirConfigId(*mut ffi::ap_conf_vector_t);
 
-impl Place {
+impl DirConfigId {
     /// The module's configuration there; `request` has or has had the place.
     pub fn configuration<'r, T: Configuration>(self, request: Request<'r>) -> &'r T {
         let _ = request;
@@ -26,24 +26,24 @@ impl<'r> Request<'r> {
     ///
     /// `T` is what `Configuration` makes.
     pub fn configuration<T: Configuration>(self) -> &'r T {
-        self.place().configuration(self)
+        self.dir_config_id().configuration(self)
     }
 
     /// Where the request is.
-    pub fn place(self) -> Place {
+    pub fn dir_config_id(self) -> DirConfigId {
         // SAFETY: the request is live and this thread's.
-        Place(unsafe { (*self.as_ptr()).per_dir_config })
+        DirConfigId(unsafe { (*self.as_ptr()).per_dir_config })
     }
 
     /// Where each request to its server begins.
-    pub fn server_place(self) -> Place {
+    pub fn server_dir_config_id(self) -> DirConfigId {
         // SAFETY: as above; a request has a server, which lives as long as the configuration.
-        Place(unsafe { (*(*self.as_ptr()).server).lookup_defaults })
+        DirConfigId(unsafe { (*(*self.as_ptr()).server).lookup_defaults })
     }
 
     /// Has the request's `<Location>` and `<If>` sections merged over `before`, as `walk_location_and_if` does
     /// (`server/request.c`).
-    pub fn walk_sections(self, before: Place) -> Status {
+    pub fn walk_sections(self, before: DirConfigId) -> Status {
         let r = self.as_ptr();
         // SAFETY: as above; `before` is a place that this request has had.
         unsafe {

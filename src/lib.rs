@@ -23,29 +23,29 @@ struct Hooks;
 
 impl httpd::module::Hooks for Hooks {
     fn register() {
-        use httpd::hook::{self, Order, RunBefore};
+        use httpd::hook::{self, HookOrder, RunBefore};
         use request::hooks::{CheckConfig, ChildEnd, ChildInit, Dump, FirstFixups, Handler, LastFixups};
         use request::hooks::{Logged, PlaceKnown, PostConfig, PreConfig};
 
-        hook::pre_config::<PreConfig>(Order::MIDDLE);
-        hook::check_config::<CheckConfig>(Order::MIDDLE);
-        hook::test_config::<Dump>(Order::MIDDLE);
-        hook::post_config::<PostConfig>(Order::REALLY_LAST);
+        hook::pre_config::<PreConfig>(HookOrder::MIDDLE);
+        hook::check_config::<CheckConfig>(HookOrder::MIDDLE);
+        hook::test_config::<Dump>(HookOrder::MIDDLE);
+        hook::post_config::<PostConfig>(HookOrder::REALLY_LAST);
         // After mod_proxy, which makes its pools of connections.
-        hook::child_init::<ChildInit>(Order::REALLY_LAST);
-        hook::child_end::<ChildEnd>(Order::MIDDLE);
-        httpd::status_page::status_page::<status::page::Section>(Order::MIDDLE);
-        httpd::lua::pages::<interop::lua::Restricted>(Order::MIDDLE);
-        httpd::htaccess::register::<request::htaccess::Htaccess>(Order::REALLY_FIRST);
-        hook::post_perdir_config::<PlaceKnown>(Order::REALLY_FIRST);
+        hook::child_init::<ChildInit>(HookOrder::REALLY_LAST);
+        hook::child_end::<ChildEnd>(HookOrder::MIDDLE);
+        httpd::status_page::status_page::<status::page::StatusSection>(HookOrder::MIDDLE);
+        httpd::lua::pages::<interop::lua::Restricted>(HookOrder::MIDDLE);
+        httpd::htaccess::register::<request::htaccess::Htaccess>(HookOrder::REALLY_FIRST);
+        hook::post_perdir_config::<PlaceKnown>(HookOrder::REALLY_FIRST);
         // Before mod_rewrite and mod_env, which `.htaccess` can have set variables.
-        hook::fixups::<FirstFixups>(Order::REALLY_FIRST);
+        hook::fixups::<FirstFixups>(HookOrder::REALLY_FIRST);
         // After mod_dir, which takes a request to another place.
-        hook::fixups::<LastFixups>(Order::REALLY_LAST);
+        hook::fixups::<LastFixups>(HookOrder::REALLY_LAST);
         // After core's own, which serves a whole HTTP/2 connection inside of an `Upgrade:` request; before mod_cache's,
         // which answers through content filters (`CacheQuickHandler Off`).
-        hook::handler::<Handler>(Order::AFTER_REALLY_FIRST, const { &RunBefore::new(c"mod_cache.c") });
-        hook::log_transaction::<Logged>(Order::REALLY_LAST);
+        hook::handler::<Handler>(HookOrder::AFTER_REALLY_FIRST, const { &RunBefore::new(c"mod_cache.c") });
+        hook::log_transaction::<Logged>(HookOrder::REALLY_LAST);
     }
 }
 

@@ -7,12 +7,12 @@ mod board;
 #[path = "../src/status/latency.rs"]
 mod latency;
 
-use board::{Board, Kind, REASONS, WORDS, WORKERS};
+use board::{CounterBoard, REASONS, WORDS, WORKERS, WorkerKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-fn board() -> Board {
-    Board::new((0..WORDS).map(|_| AtomicU64::new(0)).collect::<Vec<_>>().leak())
+fn board() -> CounterBoard {
+    CounterBoard::new((0..WORDS).map(|_| AtomicU64::new(0)).collect::<Vec<_>>().leak())
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn workers_that_come_and_go_are_never_told_by_halves() {
                 let mut contexts = contexts.iter().cycle();
                 while !over.load(Ordering::Relaxed) {
                     let place = board
-                        .worker_begins(process, 0, Kind::Active, contexts.next().unwrap().as_bytes())
+                        .worker_begins(process, 0, WorkerKind::Active, contexts.next().unwrap().as_bytes())
                         .unwrap();
                     (0..500).for_each(|_| std::hint::spin_loop());
                     board.worker_ends(place);
@@ -89,14 +89,14 @@ fn workers_that_come_and_go_are_never_told_by_halves() {
         }
         let (mut seen, mut halves) = (0, Vec::new());
         while seen < 100_000 {
-            let workers = board.workers(Kind::Active);
+            let workers = board.workers(WorkerKind::Active);
             seen += workers.len();
             halves.extend(workers.into_keys().filter(|context| !contexts.contains(context)));
         }
         over.store(true, Ordering::Relaxed);
         assert!(halves.is_empty(), "{} of {seen}: {}", halves.len(), halves[0]);
     });
-    assert!(board.workers(Kind::Active).is_empty());
+    assert!(board.workers(WorkerKind::Active).is_empty());
 }
 
 #[test]
@@ -104,14 +104,16 @@ fn a_process_that_ends_takes_its_own_workers_with_it_and_there_is_room_for_so_ma
     let board = board();
     for number in 0..WORKERS {
         let process = 1 + number as u32 % 2;
-        assert!(board.worker_begins(process, 7, Kind::Active, process.to_string().as_bytes()).is_some());
+        assert!(
+            board.worker_begins(process, 7, WorkerKind::Active, process.to_string().as_bytes()).is_some()
+        );
     }
-    assert_eq!(board.worker_begins(3, 7, Kind::Active, b"one too many"), None);
-    let counts = |board: Board| board.workers(Kind::Active).into_iter().collect::<Vec<_>>();
+    assert_eq!(board.worker_begins(3, 7, WorkerKind::Active, b"one too many"), None);
+    let counts = |board: CounterBoard| board.workers(WorkerKind::Active).into_iter().collect::<Vec<_>>();
     let each = WORKERS / 2;
     assert_eq!(counts(board), [("1".to_owned(), each), ("2".to_owned(), each)]);
     board.process_ended(2);
     assert_eq!(counts(board), [("1".to_owned(), each)]);
-    assert!(board.worker_begins(3, 7, Kind::Active, &b"x".repeat(250)).is_some());
+    assert!(board.worker_begins(3, 7, WorkerKind::Active, &b"x".repeat(250)).is_some());
     assert_eq!(counts(board)[1], (format!("{}...", "x".repeat(240)), 1));
 }

@@ -2,17 +2,17 @@
 
 use crate::config::settings::{self, Granted, Interpreters, MapFile, ReuseLimits, Section, Settings, Slot};
 use crate::httpd::directive::{
-    Directive, DirectiveContext, Row, Setter, Table, Words, WordsSetter, one_argument, words,
+    Directive, DirectiveContext, DirectiveTable, Row, Setter, Words, WordsSetter, one_argument, words,
 };
 use crate::httpd::provider::ProviderError;
-use crate::maps::{Kind, Source};
+use crate::maps::{FileKind, Source};
 use mapping::{DomainSpec, Network, Peer, Rule, RuleList, Unmapped};
 use std::ffi::CStr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// All directives of the module.
-pub static TABLE: Table<14> = Table::new([
+pub static TABLE: DirectiveTable<14> = DirectiveTable::new([
     SERVER_DOMAIN,
     DOMAIN_MAP,
     GROUP_FILE,
@@ -62,9 +62,9 @@ impl Setter for DomainMap {
 
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         let (kind, name) = match argument.split_once(':') {
-            Some(("fst", name)) => (Kind::Compiled, name),
-            Some(("txt", name)) => (Kind::Text, name),
-            _ => (Kind::Text, argument),
+            Some(("fst", name)) => (FileKind::Compiled, name),
+            Some(("txt", name)) => (FileKind::Text, name),
+            _ => (FileKind::Text, argument),
         };
         let number = source(directive, kind, name)?;
         let file = {
@@ -81,7 +81,7 @@ impl Setter for DomainMap {
 }
 
 /// The number of a file that rules read, read now.
-fn source(directive: &Directive<'_>, kind: Kind, name: &str) -> Result<usize, String> {
+fn source(directive: &Directive<'_>, kind: FileKind, name: &str) -> Result<usize, String> {
     let path = directive.path(name).ok_or_else(|| format!("{name} is no path"))?;
     Ok(Settings::of(directive.keeper()).sources().number(Source { kind, path }))
 }
@@ -101,7 +101,7 @@ impl Setter for GroupFile {
     fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
         // Whoever writes `.htaccess` must not choose a label: of group files, only the administrator's counts.
         if !directive.is_in_htaccess() {
-            section.group_file = Some(source(directive, Kind::Groups, argument)?);
+            section.group_file = Some(source(directive, FileKind::Groups, argument)?);
         }
         Ok(())
     }

@@ -270,15 +270,15 @@ pub struct Row<C> {
 
 /// A table of directives, ended as httpd wants it.
 #[repr(C)]
-pub struct Table<const ROWS: usize> {
+pub struct DirectiveTable<const ROWS: usize> {
     rows: [ffi::command_rec; ROWS],
     end: ffi::command_rec,
 }
 
 // SAFETY: httpd only reads the table, and it points to constants.
-unsafe impl<const ROWS: usize> Sync for Table<ROWS> {}
+unsafe impl<const ROWS: usize> Sync for DirectiveTable<ROWS> {}
 
-impl<const ROWS: usize> Table<ROWS> {
+impl<const ROWS: usize> DirectiveTable<ROWS> {
     /// A table of these rows, whose setters all fill a `C`.
     pub const fn new<C: Configuration>(rows: [Row<C>; ROWS]) -> Self {
         let end = ffi::command_rec {
@@ -289,7 +289,7 @@ impl<const ROWS: usize> Table<ROWS> {
             args_how: ffi::cmd_how_RAW_ARGS,
             errmsg: null(),
         };
-        let mut table = Table { rows: [end; ROWS], end };
+        let mut table = DirectiveTable { rows: [end; ROWS], end };
         let mut index = 0;
         while index < ROWS {
             table.rows[index] = rows[index].row;

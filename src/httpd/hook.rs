@@ -15,17 +15,17 @@ use std::ptr::{from_ref, null};
 
 /// When, among the hooks of one stage, a hook runs.
 #[derive(Clone, Copy)]
-pub struct Order(c_int);
+pub struct HookOrder(c_int);
 
-impl Order {
+impl HookOrder {
     /// `APR_HOOK_REALLY_FIRST`.
-    pub const REALLY_FIRST: Order = Order(ffi::APR_HOOK_REALLY_FIRST);
+    pub const REALLY_FIRST: HookOrder = HookOrder(ffi::APR_HOOK_REALLY_FIRST);
     /// After what must be really first, before everything else.
-    pub const AFTER_REALLY_FIRST: Order = Order(ffi::APR_HOOK_REALLY_FIRST + 1);
+    pub const AFTER_REALLY_FIRST: HookOrder = HookOrder(ffi::APR_HOOK_REALLY_FIRST + 1);
     /// `APR_HOOK_MIDDLE`.
-    pub const MIDDLE: Order = Order(ffi::APR_HOOK_MIDDLE);
+    pub const MIDDLE: HookOrder = HookOrder(ffi::APR_HOOK_MIDDLE);
     /// `APR_HOOK_REALLY_LAST`.
-    pub const REALLY_LAST: Order = Order(ffi::APR_HOOK_REALLY_LAST);
+    pub const REALLY_LAST: HookOrder = HookOrder(ffi::APR_HOOK_REALLY_LAST);
 
     pub(super) fn number(self) -> c_int {
         self.0
@@ -164,7 +164,7 @@ unsafe extern "C" fn child_hook<H: ChildHook>(_child: *mut ffi::apr_pool_t, serv
 }
 
 /// When a child begins.
-pub fn child_init<H: ChildHook>(order: Order) {
+pub fn child_init<H: ChildHook>(order: HookOrder) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_child_init(Some(child_hook::<H>), null(), null(), order.0) }
 }
@@ -184,7 +184,7 @@ unsafe extern "C" fn child_status_hook<H: ChildEndHook>(
 }
 
 /// When the parent has found a child ended, and may not have made another yet.
-pub fn child_end<H: ChildEndHook>(order: Order) {
+pub fn child_end<H: ChildEndHook>(order: HookOrder) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_child_status(Some(child_status_hook::<H>), null(), null(), order.0) }
 }
@@ -201,49 +201,49 @@ unsafe extern "C" fn test_config_hook<H: TestConfigHook>(
 }
 
 /// Under `httpd -t` and its kin, when the configuration was found good.
-pub fn test_config<H: TestConfigHook>(order: Order) {
+pub fn test_config<H: TestConfigHook>(order: HookOrder) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_test_config(Some(test_config_hook::<H>), null(), null(), order.0) }
 }
 
 /// After the configuration was read, also under `httpd -t`; not OK: it is bad.
-pub fn check_config<H: StartHook>(order: Order) {
+pub fn check_config<H: StartHook>(order: HookOrder) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_check_config(Some(start_hook::<H>), null(), null(), order.0) }
 }
 
 /// Before the directives are carried out, `Listen` for one; not OK: the server does not start.
-pub fn pre_config<H: PreConfigHook>(order: Order) {
+pub fn pre_config<H: PreConfigHook>(order: HookOrder) {
     // SAFETY: as above.
     unsafe { ffi::ap_hook_pre_config(Some(pre_config_hook::<H>), null(), null(), order.0) }
 }
 
 /// When everything is open, before children are made; not OK: the server does not start.
-pub fn post_config<H: StartHook>(order: Order) {
+pub fn post_config<H: StartHook>(order: HookOrder) {
     // SAFETY: as above.
     unsafe { ffi::ap_hook_post_config(Some(start_hook::<H>), null(), null(), order.0) }
 }
 
 /// When the configuration of a request's place is known.
-pub fn post_perdir_config<H: RequestHook>(order: Order) {
+pub fn post_perdir_config<H: RequestHook>(order: HookOrder) {
     // SAFETY: as above.
     unsafe { ffi::ap_hook_post_perdir_config(Some(request_hook::<H>), null(), null(), order.0) }
 }
 
 /// After authorization, before the handler.
-pub fn fixups<H: RequestHook>(order: Order) {
+pub fn fixups<H: RequestHook>(order: HookOrder) {
     // SAFETY: as above.
     unsafe { ffi::ap_hook_fixups(Some(request_hook::<H>), null(), null(), order.0) }
 }
 
 /// The response; whatever its order, `before` that of another module.
-pub fn handler<H: RequestHook>(order: Order, before: &'static RunBefore) {
+pub fn handler<H: RequestHook>(order: HookOrder, before: &'static RunBefore) {
     // SAFETY: as above; the list ends in null, and httpd may keep it.
     unsafe { ffi::ap_hook_handler(Some(request_hook::<H>), null(), before.0.as_ptr(), order.0) }
 }
 
 /// When the response is on its way, before the request is gone.
-pub fn log_transaction<H: RequestHook>(order: Order) {
+pub fn log_transaction<H: RequestHook>(order: HookOrder) {
     // SAFETY: as above.
     unsafe { ffi::ap_hook_log_transaction(Some(request_hook::<H>), null(), null(), order.0) }
 }

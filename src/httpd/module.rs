@@ -2,7 +2,7 @@
 
 use crate::ffi;
 use crate::httpd::configuration::{Configuration, create, merge};
-use crate::httpd::directive::Table;
+use crate::httpd::directive::DirectiveTable;
 pub use crate::httpd::module_record::Module;
 use crate::httpd::module_record::note_registered;
 use crate::httpd::panic::catch_panic;
@@ -18,7 +18,7 @@ impl Module {
     /// The record of a module with this source name, these directives, which fill a `C`, and these hooks.
     pub const fn new<C: Configuration, H: Hooks, const ROWS: usize>(
         source_name: &'static CStr,
-        directives: &'static Table<ROWS>,
+        directives: &'static DirectiveTable<ROWS>,
     ) -> Module {
         Module::of(ffi::module {
             version: ffi::MODULE_MAGIC_NUMBER_MAJOR,

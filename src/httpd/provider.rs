@@ -9,7 +9,7 @@ use std::fmt;
 
 /// What a provider says of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum ProviderAnswer {
     /// It grants.
     Granted,
     /// It does not: it denies, wants a user first, or has nothing to say.
@@ -102,7 +102,7 @@ impl Provider {
     }
 
     /// Asks it of a request that, while it is asked, has this user and this environment.
-    pub fn check(&self, request: Request<'_>, user: Option<&CStr>, environment: Table<'_>) -> Answer {
+    pub fn check(&self, request: Request<'_>, user: Option<&CStr>, environment: Table<'_>) -> ProviderAnswer {
         let notes = request.notes();
         let status = request.as_if(user, environment, || {
             notes.set(NAME_NOTE, self.name);
@@ -111,11 +111,11 @@ impl Provider {
         });
         notes.unset(NAME_NOTE);
         match status {
-            ffi::authz_status_AUTHZ_GRANTED => Answer::Granted,
+            ffi::authz_status_AUTHZ_GRANTED => ProviderAnswer::Granted,
             ffi::authz_status_AUTHZ_DENIED
             | ffi::authz_status_AUTHZ_DENIED_NO_USER
-            | ffi::authz_status_AUTHZ_NEUTRAL => Answer::Denied,
-            _ => Answer::Failed,
+            | ffi::authz_status_AUTHZ_NEUTRAL => ProviderAnswer::Denied,
+            _ => ProviderAnswer::Failed,
         }
     }
 }

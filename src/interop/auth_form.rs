@@ -1,10 +1,10 @@
 //! mod_auth_form, whose handlers log people in and out: the server's own work.
 
-use super::module::{Handlers, Kind, Module};
+use super::module::{HandlerKind, Handlers, Module};
 
 /// Its handlers.
 pub const MODULE: Module = Module {
     source: c"mod_auth_form.c",
     handlers: Handlers::Named(&[c"form-login-handler", c"form-logout-handler", c"form-redirect-handler"]),
-    kind: Kind::ServersOwn,
+    kind: HandlerKind::ServersOwn,
 };

@@ -1,6 +1,6 @@
 //! mod_cgid, whose daemon runs scripts and SSI's `exec`: it is not confined.
 
-use super::module::{Handlers, Kind, Module};
+use super::module::{HandlerKind, Handlers, Module};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
@@ -14,7 +14,7 @@ const IN_CGI_DAEMON: &str =
 pub const MODULE: Module = Module {
     source: c"mod_cgid.c",
     handlers: Handlers::Named(&[c"cgi-script", c"application/x-httpd-cgi"]),
-    kind: Kind::Elsewhere(IN_CGI_DAEMON),
+    kind: HandlerKind::Elsewhere(IN_CGI_DAEMON),
 };
 
 /// What is said of it when the server starts.

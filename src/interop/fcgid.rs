@@ -1,6 +1,6 @@
 //! mod_fcgid, whose manager starts scripts: it is not confined.
 
-use super::module::{Handlers, Kind, Module};
+use super::module::{HandlerKind, Handlers, Module};
 
 const IN_FCGI_MANAGER: &str = "SEL0114: mod_fcgid's manager would start the script outside of the confinement (use mod_cgi, or mod_proxy_fcgi with a pool in the request's context)";
 
@@ -8,5 +8,5 @@ const IN_FCGI_MANAGER: &str = "SEL0114: mod_fcgid's manager would start the scri
 pub const MODULE: Module = Module {
     source: c"mod_fcgid.c",
     handlers: Handlers::Named(&[c"fcgid-script"]),
-    kind: Kind::Elsewhere(IN_FCGI_MANAGER),
+    kind: HandlerKind::Elsewhere(IN_FCGI_MANAGER),
 };

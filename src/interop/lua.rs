@@ -1,13 +1,16 @@
 //! mod_lua: an interpreter that all contexts share.
 
-use super::module::{Handlers, Kind, Module};
+use super::module::{HandlerKind, Handlers, Module};
 use crate::httpd::bound::Wanted;
 use crate::httpd::lua::LuaPageHook;
 use crate::worker;
 
 /// Its handler.
-pub const MODULE: Module =
-    Module { source: c"mod_lua.c", handlers: Handlers::Named(&[c"lua-script"]), kind: Kind::Interpreter };
+pub const MODULE: Module = Module {
+    source: c"mod_lua.c",
+    handlers: Handlers::Named(&[c"lua-script"]),
+    kind: HandlerKind::Interpreter,
+};
 
 /// What it is told for mapped requests: it runs a page's code once more where it closes an interpreter (`__gc`), and with
 /// `LuaScope thread` that is the worker, which ends it.

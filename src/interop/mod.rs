@@ -24,13 +24,13 @@ use crate::httpd::filter;
 use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
-use module::{Handlers, Kind, Module};
+use module::{HandlerKind, Handlers, Module};
 use std::ffi::{CStr, CString};
 use std::ops::Range;
 use std::sync::OnceLock;
 
 /// httpd's own handler, which serves whatever no other takes.
-const CORE: Module = Module { source: c"core.c", handlers: Handlers::Named(&[]), kind: Kind::Default };
+const CORE: Module = Module { source: c"core.c", handlers: Handlers::Named(&[]), kind: HandlerKind::Default };
 
 /// All that have such handlers.
 const MODULES: &[&Module] = &[
@@ -110,7 +110,7 @@ pub fn is_servers_own(request: Request<'_>, settings: &Settings) -> bool {
     let Some(handler) = request.handler() else { return false };
     let named = settings.started.get().map_or(&[][..], |started| &started.server_handlers);
     let is_own =
-        |module: &&Module| matches!(module.kind, Kind::ServersOwn) && module.takes(request, settings);
+        |module: &&Module| matches!(module.kind, HandlerKind::ServersOwn) && module.takes(request, settings);
     named.iter().any(|name| name.as_c_str() == handler)
         || MODULES.iter().copied().find(is_own).is_some_and(Module::is_loaded)
 }
@@ -131,7 +131,8 @@ static CODE: OnceLock<Vec<Range<usize>>> = OnceLock::new();
 
 /// Notes where the code of the interpreters is.
 pub fn find_interpreters() {
-    let interpreters = MODULES.iter().copied().filter(|module| matches!(module.kind, Kind::Interpreter));
+    let interpreters =
+        MODULES.iter().copied().filter(|module| matches!(module.kind, HandlerKind::Interpreter));
     let _ = CODE.set(interpreters.filter_map(|module| code_of(module.source)).collect());
 }
 
@@ -140,7 +141,7 @@ pub fn interpreters() -> Vec<&'static str> {
     let modules = MODULES
         .iter()
         .copied()
-        .filter(|module| matches!(module.kind, Kind::Interpreter) && module.is_loaded());
+        .filter(|module| matches!(module.kind, HandlerKind::Interpreter) && module.is_loaded());
     modules.filter_map(|module| module.source.to_str().ok()).collect()
 }
 

@@ -11,12 +11,12 @@ pub struct Module {
     pub source: &'static CStr,
     /// The names of its handlers (`SetHandler`).
     pub handlers: Handlers,
-    pub kind: Kind,
+    pub kind: HandlerKind,
 }
 
 /// What there is about a module's handlers.
 #[derive(Clone, Copy)]
-pub enum Kind {
+pub enum HandlerKind {
     /// They have the work done where it is not confined, or shared; the message says so.
     Elsewhere(&'static str),
     /// They run pages in an interpreter that all contexts share.
@@ -60,10 +60,10 @@ impl Module {
     /// Why it is not to run a mapped request.
     pub fn refusal(&self, settings: &Settings) -> Option<String> {
         match self.kind {
-            Kind::Elsewhere(why) => Some(why.to_owned()),
-            Kind::OthersData => Some(OTHERS_DATA.to_owned()),
-            Kind::ServersOwn | Kind::Default => None,
-            Kind::Interpreter => match settings.interpreters() {
+            HandlerKind::Elsewhere(why) => Some(why.to_owned()),
+            HandlerKind::OthersData => Some(OTHERS_DATA.to_owned()),
+            HandlerKind::ServersOwn | HandlerKind::Default => None,
+            HandlerKind::Interpreter => match settings.interpreters() {
                 Interpreters::Shared => None,
                 Interpreters::Refuse => {
                     let module = self.source.to_string_lossy();

@@ -1,10 +1,10 @@
 //! mod_perl: an interpreter that all contexts share.
 
-use super::module::{Handlers, Kind, Module};
+use super::module::{HandlerKind, Handlers, Module};
 
 /// Its handlers.
 pub const MODULE: Module = Module {
     source: c"mod_perl.c",
     handlers: Handlers::Named(&[c"perl-script", c"modperl"]),
-    kind: Kind::Interpreter,
+    kind: HandlerKind::Interpreter,
 };

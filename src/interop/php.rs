@@ -1,6 +1,6 @@
 //! mod_php: an interpreter that all contexts share.
 
-use super::module::{Handlers, Kind, Module};
+use super::module::{HandlerKind, Handlers, Module};
 use crate::httpd::bound::Wanted;
 use std::ffi::CStr;
 
@@ -12,7 +12,7 @@ const PHP: &[&CStr] =
 pub const MODULES: [Module; 2] = [php(c"mod_php.c"), php(c"mod_php7.c")];
 
 const fn php(source: &'static CStr) -> Module {
-    Module { source, handlers: Handlers::Named(PHP), kind: Kind::Interpreter }
+    Module { source, handlers: Handlers::Named(PHP), kind: HandlerKind::Interpreter }
 }
 
 /// What it is told for mapped requests: its opcache takes a page's word for the source of any other, and tells what others

@@ -1,6 +1,6 @@
 //! Handlers of httpd's own modules that show what other requests are about.
 
-use super::module::{Handlers, Kind, Module};
+use super::module::{HandlerKind, Handlers, Module};
 use std::ffi::CStr;
 
 /// They.
@@ -15,5 +15,5 @@ pub const MODULES: [Module; 7] = [
 ];
 
 const fn module(source: &'static CStr, handlers: &'static [&'static CStr]) -> Module {
-    Module { source, handlers: Handlers::Named(handlers), kind: Kind::OthersData }
+    Module { source, handlers: Handlers::Named(handlers), kind: HandlerKind::OthersData }
 }

@@ -1,6 +1,6 @@
 //! mod_wsgi, which may run Python in httpd itself, in interpreters that it shares and on threads that it keeps.
 
-use super::module::{Handlers, Kind, Module};
+use super::module::{HandlerKind, Handlers, Module};
 use crate::httpd::config_tree;
 use std::ffi::CString;
 
@@ -11,7 +11,7 @@ const IN_HTTPD: &str = "SEL0110: mod_wsgi may run the script in an interpreter t
 pub const MODULE: Module = Module {
     source: c"mod_wsgi.c",
     handlers: Handlers::Configured(|started| &started.python),
-    kind: Kind::Elsewhere(IN_HTTPD),
+    kind: HandlerKind::Elsewhere(IN_HTTPD),
 };
 
 /// What is said of it when the server starts, with these handlers.

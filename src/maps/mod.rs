@@ -11,7 +11,7 @@ mod source;
 pub mod watcher;
 
 pub use report::Report;
-pub use source::{Content, Kind, NO_GROUP_FILE, Source, Sources};
+pub use source::{Content, FileKind, NO_GROUP_FILE, Source, Sources};
 
 use crate::httpd::log::{self, Level};
 use crate::httpd::process;
@@ -121,8 +121,10 @@ impl Maps {
             match Mapped::open(&self.folder.file(number, version)) {
                 Ok(data) => {
                     let file = match slot.source.kind {
-                        Kind::Text | Kind::Compiled => ResolvedMap::open(data).map(PublishedFile::Map),
-                        Kind::Groups => GroupFile::open(data).map(PublishedFile::Groups),
+                        FileKind::Text | FileKind::Compiled => {
+                            ResolvedMap::open(data).map(PublishedFile::Map)
+                        }
+                        FileKind::Groups => GroupFile::open(data).map(PublishedFile::Groups),
                     };
                     let file = file.map_err(io::Error::other)?;
                     slot.current.store(Some(Arc::new(Published { version, file })));

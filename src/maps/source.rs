@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// How a file is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum FileKind {
     /// A map, one rule a line (`txt:`).
     Text,
     /// A map made by `selinux-map build` (`fst:`).
@@ -18,13 +18,13 @@ pub enum Kind {
     Groups,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FileKind {
     /// As before a file's name in a directive.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Text => "txt",
-            Kind::Compiled => "fst",
-            Kind::Groups => "groups",
+            FileKind::Text => "txt",
+            FileKind::Compiled => "fst",
+            FileKind::Groups => "groups",
         })
     }
 }
@@ -33,7 +33,7 @@ impl fmt::Display for Kind {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
     /// How it is written.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Where it is.
     pub path: PathBuf,
 }
@@ -114,13 +114,13 @@ impl Source {
             Err(error) => Err(vec![here(&error)]),
         };
         match self.kind {
-            Kind::Compiled => map(bytes),
-            Kind::Text => {
+            FileKind::Compiled => map(bytes),
+            FileKind::Text => {
                 let lines = Map::parse(&bytes)
                     .map_err(|errors| errors.iter().map(|error| here(error)).collect::<Vec<_>>())?;
                 map(lines.compile().map_err(|error| vec![here(&error)])?)
             }
-            Kind::Groups => Groups::parse(&bytes)
+            FileKind::Groups => Groups::parse(&bytes)
                 .map(Content::Groups)
                 .map_err(|errors| errors.iter().map(|error| here(error)).collect()),
         }
@@ -155,7 +155,7 @@ impl Sources {
         if let Some(number) = self.0.iter().position(|loaded| loaded.source == source) {
             return number;
         }
-        let result = (source.kind != Kind::Groups).then(|| source.load());
+        let result = (source.kind != FileKind::Groups).then(|| source.load());
         self.0.push(Loaded { source, result });
         self.0.len() - 1
     }
@@ -170,7 +170,7 @@ impl Sources {
         }
         let mut faults = Vec::new();
         let mut is_there = false;
-        for loaded in self.0.iter_mut().filter(|loaded| loaded.source.kind == Kind::Groups) {
+        for loaded in self.0.iter_mut().filter(|loaded| loaded.source.kind == FileKind::Groups) {
             is_there = true;
             if let Err(errors) = loaded.result.get_or_insert_with(|| loaded.source.load()) {
                 faults.extend(errors.iter().map(|error| format!("SEL0028: AuthGroupFile: {error}")));

@@ -3,7 +3,9 @@
 //! It is alone in parsing what may be anything: a fault in it costs no request, and httpd makes another.
 
 use super::file::{Opened, Stamp};
-use super::{ANY, Content, Kind, Maps, NO_GROUP_FILE, Report, Source, Sources, published_form, report_at};
+use super::{
+    ANY, Content, FileKind, Maps, NO_GROUP_FILE, Report, Source, Sources, published_form, report_at,
+};
 use crate::httpd::log::{self, Level};
 use crate::httpd::process::Service;
 use crate::httpd::shm::Writer;
@@ -97,7 +99,7 @@ impl Watch<'_> {
     /// Looks at a file, and takes it up if it has changed.
     fn look(&mut self, number: usize) {
         let source = &self.watcher.files[number].0;
-        if source.kind == Kind::Groups && !self.states.iter().any(|state| state.asks_for_groups) {
+        if source.kind == FileKind::Groups && !self.states.iter().any(|state| state.asks_for_groups) {
             return;
         }
         let state = &mut self.states[number];
@@ -192,7 +194,7 @@ impl Watch<'_> {
     /// Publishes the group files that no map has needed so far.
     fn publish_groups(&mut self) -> Result<(), Vec<String>> {
         let files = &self.watcher.files;
-        let is_group_file = |number: &usize| files[*number].0.kind == Kind::Groups;
+        let is_group_file = |number: &usize| files[*number].0.kind == FileKind::Groups;
         let group_files: Vec<_> = (0..files.len()).filter(is_group_file).collect();
         if group_files.is_empty() {
             return Err(vec![NO_GROUP_FILE.to_owned()]);

@@ -8,7 +8,7 @@ use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::interop;
-use crate::interop::module::Kind;
+use crate::interop::module::HandlerKind;
 use crate::status::counters;
 use crate::worker;
 use std::ffi::CStr;
@@ -24,7 +24,7 @@ impl HandlerJudge for HandlersInTurn {
     fn before(request: Request<'_>, number: usize) -> Verdict {
         let module = interop::module(number);
         let Some(settings) = decide::mapping(request) else { return Verdict::Run };
-        let is_interpreter = matches!(module.kind, Kind::Interpreter);
+        let is_interpreter = matches!(module.kind, HandlerKind::Interpreter);
         let is_confined = worker::is_worker();
         if module.takes(request, settings) {
             let refusal = if is_confined { module.refusal(settings) } else { None };
@@ -46,8 +46,8 @@ impl HandlerJudge for HandlersInTurn {
         let decided = record::of(request).and_then(|record| record.decided.get());
         let is_servers_own = !is_confined && decided.is_some_and(|decided| decided.is_servers_own);
         let is_kept_out = match module.kind {
-            Kind::Interpreter if is_confined => settings.interpreters() == Interpreters::Refuse,
-            Kind::Interpreter | Kind::Default => is_servers_own,
+            HandlerKind::Interpreter if is_confined => settings.interpreters() == Interpreters::Refuse,
+            HandlerKind::Interpreter | HandlerKind::Default => is_servers_own,
             _ => false,
         };
         if is_kept_out { Verdict::Skip } else { Verdict::Run }

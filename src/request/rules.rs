@@ -1,7 +1,7 @@
 //! A rule tried against a request: whether it is for it, and what it leads to.
 
 use crate::config::settings::{Granted, Rule, Started};
-use crate::httpd::provider::Answer;
+use crate::httpd::provider::ProviderAnswer;
 use crate::httpd::request::Request;
 use crate::maps::{Maps, PublishedFile};
 use crate::request::identity::Attested;
@@ -93,8 +93,8 @@ fn try_map(number: usize, facts: &RuleInput<'_>) -> Result<Option<Match>, Refusa
 fn applies(granted: &Granted, facts: &RuleInput<'_>) -> Result<bool, RefusalReason> {
     let Attested { user, input, .. } = facts.attested;
     match granted.provider.check(facts.request, *user, input.environment) {
-        Answer::Granted => Ok(!granted.negated),
-        Answer::Denied => Ok(granted.negated),
-        Answer::Failed => Err(RefusalReason::ProviderFailed(granted.provider.to_string())),
+        ProviderAnswer::Granted => Ok(!granted.negated),
+        ProviderAnswer::Denied => Ok(granted.negated),
+        ProviderAnswer::Failed => Err(RefusalReason::ProviderFailed(granted.provider.to_string())),
     }
 }

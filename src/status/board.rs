@@ -66,7 +66,7 @@ pub const NAME: &str = "mod_selinux counters 2";
 
 /// What a worker is at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum WorkerKind {
     /// It serves a request.
     Active,
     /// It has entered its context, and waits for another request.
@@ -77,7 +77,7 @@ pub enum Kind {
 
 /// The words, which all processes of httpd share.
 #[derive(Clone, Copy)]
-pub struct Board(&'static [AtomicU64]);
+pub struct CounterBoard(&'static [AtomicU64]);
 
 /// What was counted so far.
 pub struct Totals {
@@ -112,11 +112,11 @@ impl State {
     }
 }
 
-impl Board {
+impl CounterBoard {
     /// Over [`WORDS`] words, at first all 0.
-    pub fn new(words: &'static [AtomicU64]) -> Board {
+    pub fn new(words: &'static [AtomicU64]) -> CounterBoard {
         assert!(words.len() >= WORDS, "too few words to count in");
-        Board(words)
+        CounterBoard(words)
     }
 
     fn add(self, word: usize) {
@@ -170,7 +170,7 @@ impl Board {
 
     /// Notes that a process has such a worker in a context, in the first free place from `home` on; gives the place, or
     /// `None` where all are taken.
-    pub fn worker_begins(self, process: u32, home: usize, kind: Kind, context: &[u8]) -> Option<usize> {
+    pub fn worker_begins(self, process: u32, home: usize, kind: WorkerKind, context: &[u8]) -> Option<usize> {
         let places = (0..WORKERS).map(|step| (home + step) % WORKERS);
         let (place, state) = places.into_iter().find_map(|place| {
             let word = &self.note(place)[0];
@@ -220,7 +220,7 @@ impl Board {
     }
 
     /// How many such workers there are now by context: of all, at most [`WORKERS`].
-    pub fn workers(self, kind: Kind) -> BTreeMap<String, usize> {
+    pub fn workers(self, kind: WorkerKind) -> BTreeMap<String, usize> {
         let mut workers = BTreeMap::new();
         for context in (0..self.noted()).filter_map(|place| self.read(place, kind)) {
             *workers.entry(context).or_default() += 1;
@@ -229,7 +229,7 @@ impl Board {
     }
 
     /// The context of the worker noted there; `None` where there is none of this kind.
-    fn read(self, place: usize, kind: Kind) -> Option<String> {
+    fn read(self, place: usize, kind: WorkerKind) -> Option<String> {
         let note = self.note(place);
         let before = State::of(note[0].load(Ordering::Acquire));
         if before.process == 0 || before.number & 1 == 1 {

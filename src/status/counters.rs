@@ -3,10 +3,10 @@
 //!
 //! Nothing is decided by it: code that has taken httpd's process over can write it, on a worker or not.
 
-pub use super::board::{Kind, REASONS, Totals};
+pub use super::board::{REASONS, Totals, WorkerKind};
 pub use super::latency::percentile;
 
-use super::board::{self, Board};
+use super::board::{self, CounterBoard};
 use crate::httpd::hook::Server;
 use crate::httpd::process;
 use std::cell::Cell;
@@ -17,13 +17,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// The parent's, set at every start.
-static BOARD: Mutex<Option<Board>> = Mutex::new(None);
+static BOARD: Mutex<Option<CounterBoard>> = Mutex::new(None);
 
 /// What a child counts with, set when it begins.
 static CHILD: OnceLock<Child> = OnceLock::new();
 
 struct Child {
-    board: Board,
+    board: CounterBoard,
     process: u32,
     /// Its set of counters.
     set: usize,
@@ -36,7 +36,7 @@ thread_local! {
 /// Finds what was counted before a restart, or begins at 0. In httpd's parent, before children are made.
 pub fn open(main: Server<'_>) -> io::Result<()> {
     let words = process::lasting(main, board::NAME, board::WORDS)?;
-    *BOARD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Board::new(words));
+    *BOARD.lock().unwrap_or_else(PoisonError::into_inner) = Some(CounterBoard::new(words));
     Ok(())
 }
 
@@ -54,7 +54,7 @@ pub fn child_ended(process: u32) {
     }
 }
 
-fn of_parent() -> Option<Board> {
+fn of_parent() -> Option<CounterBoard> {
     *BOARD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -81,10 +81,10 @@ pub fn entered(given: Instant) {
 }
 
 /// A worker that is counted: as long as this value is there.
-pub struct Counted(Option<(Board, usize)>);
+pub struct Counted(Option<(CounterBoard, usize)>);
 
 /// Such a worker in this context is about to be. To be kept by whoever waits for it, and knows its end however that comes.
-pub fn worker(kind: Kind, context: &CStr) -> Counted {
+pub fn worker(kind: WorkerKind, context: &CStr) -> Counted {
     Counted(CHILD.get().and_then(|&Child { board, process, .. }| {
         let home = HOME.get().unwrap_or_else(|| board.take_home());
         HOME.set(Some(home));
@@ -116,6 +116,6 @@ pub struct Now {
 pub fn now() -> Option<Now> {
     let board = CHILD.get()?.board;
     let [active, resident, spare] =
-        [Kind::Active, Kind::Resident, Kind::Spare].map(|kind| board.workers(kind));
+        [WorkerKind::Active, WorkerKind::Resident, WorkerKind::Spare].map(|kind| board.workers(kind));
     Some(Now { totals: board.totals(), active, resident, spare: spare.values().sum() })
 }

@@ -12,9 +12,9 @@ use std::fmt::{Display, Write as _};
 const CONTEXTS: usize = 50;
 
 /// The part.
-pub struct Section;
+pub struct StatusSection;
 
-impl StatusPageHook for Section {
+impl StatusPageHook for StatusSection {
     fn text(request: Request<'_>, form: Form) -> String {
         let settings = request.configuration::<settings::Section>().settings;
         let now = Now { settings, counted: counters::now() };

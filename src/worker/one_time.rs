@@ -9,7 +9,7 @@ use super::{Worker, is_worker};
 use crate::httpd::is_threaded;
 use crate::httpd::signals::BlockedSignals;
 use crate::httpd::thread::Thread;
-use crate::status::counters::{self, Kind};
+use crate::status::counters::{self, WorkerKind};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -91,7 +91,7 @@ pub fn make() {
         // makes its worker, or says why it cannot.
         let ended = (reserve.ended.len() == KEPT).then(|| reserve.ended.remove(0));
         let spare = IdleWorker::start(Worker::new(None), ended, &BlockedSignals::new()).ok();
-        let counted = |spare| IdleWorker { counted: Some(counters::worker(Kind::Spare, c"")), ..spare };
+        let counted = |spare| IdleWorker { counted: Some(counters::worker(WorkerKind::Spare, c"")), ..spare };
         reserve.spare = spare.map(counted);
     });
 }

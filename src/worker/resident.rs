@@ -11,7 +11,7 @@ use crate::httpd::signals::BlockedSignals;
 use crate::httpd::thread::Thread;
 use crate::httpd::threads_per_child;
 use crate::selinux::{SharedContext, query};
-use crate::status::counters::{self, Kind};
+use crate::status::counters::{self, WorkerKind};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -130,7 +130,7 @@ pub fn put_back(ready: IdleWorker, lease: Lease, news: &WorkerEvent) {
         pool.ended.push(ready.dismiss());
         return;
     }
-    let counted = ready.worker.place.get().map(|place| counters::worker(Kind::Resident, place.text()));
+    let counted = ready.worker.place.get().map(|place| counters::worker(WorkerKind::Resident, place.text()));
     pool.idle.push(IdleWorker { counted, ..ready });
     if pool.count > threads_per_child() {
         pool.dismiss_oldest();

@@ -16,7 +16,7 @@ use crate::httpd::signals::BlockedSignals;
 use crate::httpd::status::Status;
 use crate::httpd::thread::Task as _;
 use crate::selinux::SharedContext;
-use crate::status::counters::{self, Kind};
+use crate::status::counters::{self, WorkerKind};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -55,7 +55,7 @@ fn enter_for(
             home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
-        let _active = (counters::worker(Kind::Active, target.text()), BusyGuard::new());
+        let _active = (counters::worker(WorkerKind::Active, target.text()), BusyGuard::new());
         worker.handoff.command(WorkerCommand::Serve(Arc::clone(&job)));
         let ready = match ready {
             Some(ready) => ready,

@@ -109,7 +109,7 @@ impl Watch<'_> {
                 let text = format!("SEL0042: {error}: the last good version stays");
                 if state.missing.as_ref() != Some(&text) {
                     log::server(Level::Error, &text);
-                    self.tell(number, &text);
+                    self.report_fault(number, &text);
                     self.states[number].missing = Some(text);
                 }
                 return;
@@ -122,7 +122,7 @@ impl Watch<'_> {
             _ => (state.published == Some(opened.stamp)).then(String::new),
         };
         if let Some(fault) = fault {
-            return self.tell(number, &fault);
+            return self.report_fault(number, &fault);
         }
         match before {
             // Whole: nobody has written to it since the last look. Where another file has its name now, it
@@ -161,14 +161,14 @@ impl Watch<'_> {
                 let more =
                     if texts.len() > 1 { format!(" (and {} more)", texts.len() - 1) } else { String::new() };
                 let text = format!("{}{more}", texts.first().map_or("", String::as_str));
-                self.tell(number, &text);
+                self.report_fault(number, &text);
                 self.states[number].bad = Some((stamp, text));
             }
         }
     }
 
     /// Has the status page say what is wrong with a file as it is now, if anything is.
-    fn tell(&mut self, number: usize, fault: &str) {
+    fn report_fault(&mut self, number: usize, fault: &str) {
         let before = self.watcher.maps.report(number);
         let report = before.with_fault(fault);
         if report != before {

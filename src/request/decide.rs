@@ -112,7 +112,7 @@ pub fn decide(request: Request<'_>) -> Status {
     nested::settle(request);
     set_variables(request);
     if log::wants_debug(request) {
-        log::request(request, Level::Debug, &told(attested, decided));
+        log::request(request, Level::Debug, &describe(attested, decided));
     }
     Status::DECLINED
 }
@@ -241,7 +241,7 @@ pub fn explanation(request: Request<'_>) -> Option<String> {
     Some(with_input(request, section, attested, |facts| {
         let mut tried = Vec::new();
         let decision = resolve_by(section, started, facts, |_, outcome| {
-            tried.push(explain::told(outcome));
+            tried.push(explain::describe(outcome));
         });
         explain::text(section, started, facts, &tried, &decision)
     }))
@@ -258,7 +258,7 @@ fn peer_range(request: Request<'_>) -> Result<Range, String> {
 }
 
 /// The line of the log that tells of a decision.
-fn told(attested: &Attested<'_>, decided: &Decided<'_>) -> String {
+fn describe(attested: &Attested<'_>, decided: &Decided<'_>) -> String {
     let user = attested.user.map(|user| format!("user {}", Quoted(user.to_bytes())));
     let what = match &decided.decision {
         Decision::Keep => "served in the server context".to_owned(),

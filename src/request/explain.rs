@@ -8,7 +8,7 @@ use mapping::{Case, Context, Decision, RefusalReason, Shown};
 use std::fmt::Write as _;
 
 /// What became of a rule, in words.
-pub fn told(outcome: &Result<Option<Match>, RefusalReason>) -> String {
+pub fn describe(outcome: &Result<Option<Match>, RefusalReason>) -> String {
     match outcome {
         Ok(None) => "is for others".to_owned(),
         Ok(Some(Match { line: Some(line), .. })) => format!("decides, by its line {line}"),

@@ -19,7 +19,7 @@ pub trait Answer: Display + Serialize {
 
 /// Why a subcommand could not do what it was asked.
 #[derive(Debug, Serialize)]
-pub struct Trouble {
+pub struct CommandError {
     /// The exit code.
     #[serde(skip)]
     pub status: u8,
@@ -29,7 +29,7 @@ pub struct Trouble {
     pub problems: Vec<Problem>,
 }
 
-impl Trouble {
+impl CommandError {
     /// The request cannot be fulfilled as things are: exit code 1.
     pub fn refused(error: impl Into<String>) -> Self {
         Self { status: 1, error: error.into(), problems: Vec::new() }
@@ -51,7 +51,7 @@ impl Trouble {
     }
 }
 
-impl Display for Trouble {
+impl Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.problems.iter().try_for_each(|problem| write!(f, "{problem}"))?;
         writeln!(f, "selinux-map: {}", self.error)
@@ -60,7 +60,7 @@ impl Display for Trouble {
 
 /// Prints an answer or why there is none, and gives the exit code. Trouble goes to standard error, but for
 /// programs to standard output as all else.
-pub fn show<A: Answer>(result: Result<A, Trouble>, json: bool) -> ExitCode {
+pub fn show<A: Answer>(result: Result<A, CommandError>, json: bool) -> ExitCode {
     let (status, text) = match &result {
         Ok(answer) => (answer.status(), if json { as_json(answer) } else { answer.to_string() }),
         Err(trouble) if json => (trouble.status, as_json(trouble)),

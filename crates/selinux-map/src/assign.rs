@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use mapping::{Context, DomainSpec, Line, Range, Selector};
 use serde::Serialize;
 
-use crate::answer::{Answer, Trouble, printable};
+use crate::answer::{Answer, CommandError, printable};
 use crate::categories::{CATEGORIES, Pairs};
 use crate::check::count;
 use crate::content::{Template, commands, scratch_commands};
@@ -79,10 +79,10 @@ struct New {
 }
 
 /// Adds a line for each user, for all or for none.
-pub fn run(args: &Args) -> Result<Assigned, Trouble> {
+pub fn run(args: &Args) -> Result<Assigned, CommandError> {
     check_words(args)?;
     let path = &args.file;
-    let mut file = replace::lock(path).map_err(|error| Trouble::file("read", path, &error))?;
+    let mut file = replace::lock(path).map_err(|error| CommandError::file("read", path, &error))?;
     let source = Source::read_text(path, &mut file)?;
     let text = source.text().unwrap_or_default();
     check_users(&source, &args.users)?;
@@ -90,7 +90,7 @@ pub fn run(args: &Args) -> Result<Assigned, Trouble> {
     let server = args.server_context.range();
     for line in &source.lines {
         if line.spec.translated_range().is_some() {
-            return Err(Trouble::refused(format!(
+            return Err(CommandError::refused(format!(
                 "{}:{}: {} names its range by a name, and what categories that has is not known here: write \
                  it raw, such as s0:c0",
                 path.display(),
@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<Assigned, Trouble> {
     let changed = insert(text, &place, &assigned);
     check_result(&source, changed.clone(), &assigned)?;
     if !args.dry_run {
-        replace::write(path, &changed).map_err(|error| Trouble::file("write", path, &error))?;
+        replace::write(path, &changed).map_err(|error| CommandError::file("write", path, &error))?;
     }
     Ok(Assigned {
         file: path.display().to_string(),
@@ -123,38 +123,42 @@ pub fn run(args: &Args) -> Result<Assigned, Trouble> {
 }
 
 /// Whether the words that new lines and commands are made of are what they should be.
-fn check_words(args: &Args) -> Result<(), Trouble> {
+fn check_words(args: &Args) -> Result<(), CommandError> {
     let spec = |text: &str| DomainSpec::parse(text).ok().map(|spec| spec.parts());
     let bare = |text: &str| spec(text).is_some_and(|(base, range)| base == text && range.is_none());
     if !bare(&args.domain) || args.domain == "*" {
-        return Err(Trouble::usage("--domain: write a type, or user:role:type, without a range"));
+        return Err(CommandError::usage("--domain: write a type, or user:role:type, without a range"));
     }
     if !bare(&args.content_type) || args.content_type.contains([':', '*']) {
-        return Err(Trouble::usage("--content-type: write a type"));
+        return Err(CommandError::usage("--content-type: write a type"));
     }
     let level = Range::parse(&args.sensitivity).ok();
     if level.is_none_or(|level| level != level.lowest() || level.to_string() != args.sensitivity) {
-        return Err(Trouble::usage("--sensitivity: write `s` and a number, such as s0"));
+        return Err(CommandError::usage("--sensitivity: write `s` and a number, such as s0"));
     }
     if args.scratch.as_ref().is_some_and(|scratch| !scratch.has_user()) {
-        return Err(Trouble::usage("--scratch: write %u for the user's name: each needs one of their own"));
+        return Err(CommandError::usage(
+            "--scratch: write %u for the user's name: each needs one of their own",
+        ));
     }
     if args.users.len() > 1 && !args.path.has_user() {
-        return Err(Trouble::usage("--path: write %u for the user's name where there are several users"));
+        return Err(CommandError::usage(
+            "--path: write %u for the user's name where there are several users",
+        ));
     }
     Ok(())
 }
 
 /// Whether each user can have a line, and has none.
-fn check_users(source: &Source, users: &[String]) -> Result<(), Trouble> {
+fn check_users(source: &Source, users: &[String]) -> Result<(), CommandError> {
     let mut wanted = HashSet::new();
     for user in users {
         if !wanted.insert(source.case.user(user.as_bytes())) {
-            return Err(Trouble::usage(format!("{user:?} is named twice")));
+            return Err(CommandError::usage(format!("{user:?} is named twice")));
         }
         // What no user can be called: nothing at all.
         if Selector::parse(&who(user).to_string()).ok() != Some(who(user)) {
-            return Err(Trouble::usage(format!("{user:?} cannot be a user's name in a map")));
+            return Err(CommandError::usage(format!("{user:?} cannot be a user's name in a map")));
         }
     }
     let has_line = source.lines.iter().find(|line| match &line.who {
@@ -162,7 +166,7 @@ fn check_users(source: &Source, users: &[String]) -> Result<(), Trouble> {
         _ => false,
     });
     has_line.map_or(Ok(()), |Line { number, who, spec }| {
-        Err(Trouble::refused(format!("{who} has a line already: line {number}, {spec}")))
+        Err(CommandError::refused(format!("{who} has a line already: line {number}, {spec}")))
     })
 }
 
@@ -171,12 +175,12 @@ fn who(user: &str) -> Selector {
     Selector::User(user.as_bytes().to_vec())
 }
 
-fn new_line(args: &Args, line: usize, user: &str, (first, second): (u16, u16)) -> Result<New, Trouble> {
+fn new_line(args: &Args, line: usize, user: &str, (first, second): (u16, u16)) -> Result<New, CommandError> {
     let range = format!("{}:c{first},c{second}", args.sensitivity);
-    let path = args.path.path(user).map_err(|error| Trouble::usage(format!("--path: {error}")))?;
+    let path = args.path.path(user).map_err(|error| CommandError::usage(format!("--path: {error}")))?;
     let mut commands = commands(&path, &args.content_type, &range);
     if let Some(scratch) = &args.scratch {
-        let path = scratch.path(user).map_err(|error| Trouble::usage(format!("--scratch: {error}")))?;
+        let path = scratch.path(user).map_err(|error| CommandError::usage(format!("--scratch: {error}")))?;
         commands.extend(scratch_commands(&path, &args.unix_user, &range));
     }
     Ok(New {
@@ -190,7 +194,7 @@ fn new_line(args: &Args, line: usize, user: &str, (first, second): (u16, u16)) -
 }
 
 /// Says that pairs have run out, and which line takes most of them if one takes many.
-fn no_pair_left(wanted: usize, free: usize, lines: &[Line], server: Option<&Range>) -> Trouble {
+fn no_pair_left(wanted: usize, free: usize, lines: &[Line], server: Option<&Range>) -> CommandError {
     let size = |line: &Line| {
         let range = line.spec.raw_range().or(server);
         range.map_or(0, |range| {
@@ -207,7 +211,10 @@ fn no_pair_left(wanted: usize, free: usize, lines: &[Line], server: Option<&Rang
     });
     let left =
         if free == 0 { "no pair of categories is left" } else { "too few pairs of categories are left" };
-    Trouble::refused(format!("{left} ({free}, for {}), nothing was changed{widest}", count(wanted, "user")))
+    CommandError::refused(format!(
+        "{left} ({free}, for {}), nothing was changed{widest}",
+        count(wanted, "user")
+    ))
 }
 
 /// Where new lines go.
@@ -266,10 +273,10 @@ fn insert(text: &[u8], place: &Place, new: &[New]) -> Vec<u8> {
 
 /// Reads what would be written, as the server will: a line that it would refuse (one too long, say), or that
 /// went to the wrong place, must not get into the file.
-fn check_result(source: &Source, changed: Vec<u8>, new: &[New]) -> Result<(), Trouble> {
-    let result = Source::of(&source.path, changed).map_err(|problems| Trouble {
+fn check_result(source: &Source, changed: Vec<u8>, new: &[New]) -> Result<(), CommandError> {
+    let result = Source::of(&source.path, changed).map_err(|problems| CommandError {
         problems,
-        ..Trouble::usage("such lines would be wrong, nothing was changed")
+        ..CommandError::usage("such lines would be wrong, nothing was changed")
     })?;
     let first = new.first().map_or(0, |line| line.line);
     let at = source.lines.partition_point(|line| line.number < first);
@@ -280,7 +287,7 @@ fn check_result(source: &Source, changed: Vec<u8>, new: &[New]) -> Result<(), Tr
     };
     let good = result.lines.len() == source.lines.len() + new.len()
         && result.lines[at..].iter().zip(new).all(is_new);
-    if good { Ok(()) } else { Err(Trouble::usage("a fault in selinux-map: nothing was changed")) }
+    if good { Ok(()) } else { Err(CommandError::usage("a fault in selinux-map: nothing was changed")) }
 }
 
 impl fmt::Display for Assigned {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use mapping::Map;
 use serde::Serialize;
 
-use crate::answer::{Answer, Trouble, printable};
+use crate::answer::{Answer, CommandError, printable};
 use crate::check::count;
 use crate::replace;
 use crate::source::Source;
@@ -32,14 +32,16 @@ pub struct Built {
 }
 
 /// Compiles the map, if it is good.
-pub fn run(args: &Args) -> Result<Built, Trouble> {
+pub fn run(args: &Args) -> Result<Built, CommandError> {
     let path = &args.file;
-    let mut file = File::open(path).map_err(|error| Trouble::file("read", path, &error))?;
+    let mut file = File::open(path).map_err(|error| CommandError::file("read", path, &error))?;
     let source = Source::read_text(path, &mut file)?;
     let map =
-        Map::parse(source.text().unwrap_or_default()).map_err(|_| Trouble::refused("the map is bad"))?;
-    let compiled = map.compile().map_err(|error| Trouble::refused(format!("{}: {error}", path.display())))?;
-    replace::write(&args.output, &compiled).map_err(|error| Trouble::file("write", &args.output, &error))?;
+        Map::parse(source.text().unwrap_or_default()).map_err(|_| CommandError::refused("the map is bad"))?;
+    let compiled =
+        map.compile().map_err(|error| CommandError::refused(format!("{}: {error}", path.display())))?;
+    replace::write(&args.output, &compiled)
+        .map_err(|error| CommandError::file("write", &args.output, &error))?;
     Ok(Built {
         file: path.display().to_string(),
         output: args.output.display().to_string(),

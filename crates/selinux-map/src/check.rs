@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use mapping::{Case, Selector, fold};
 use serde::Serialize;
 
-use crate::answer::{Answer, Trouble, printable};
+use crate::answer::{Answer, CommandError, printable};
 use crate::problem::{Level, Place, Problem};
 use crate::source::{Source, nth_line, untrusted};
 
@@ -42,9 +42,9 @@ struct CheckedFile {
 }
 
 /// Checks each file.
-pub fn run(args: &Args) -> Result<Checked, Trouble> {
+pub fn run(args: &Args) -> Result<Checked, CommandError> {
     let files = args.files.iter().map(|path| {
-        let bytes = fs::read(path).map_err(|error| Trouble::file("read", path, &error))?;
+        let bytes = fs::read(path).map_err(|error| CommandError::file("read", path, &error))?;
         let mut problems: Vec<_> = untrusted(path).into_iter().collect();
         let (mut rules, mut ignores_case) = (None, false);
         match Source::of(path, bytes) {

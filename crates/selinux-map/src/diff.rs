@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use mapping::{Case, Line, Selector};
 use serde::Serialize;
 
-use crate::answer::{Answer, Trouble, printable};
+use crate::answer::{Answer, CommandError, printable};
 use crate::check::count;
 use crate::source::Source;
 use sides::{At, Commons, Side, spec};
@@ -88,8 +88,8 @@ impl From<&Line> for Decides {
 }
 
 /// Compares two maps.
-pub fn run(args: &Args) -> Result<Differences, Trouble> {
-    let read = |path| Source::read(path).map_err(|trouble| Trouble { status: 2, ..trouble });
+pub fn run(args: &Args) -> Result<Differences, CommandError> {
+    let read = |path| Source::read(path).map_err(|trouble| CommandError { status: 2, ..trouble });
     let (old, new) = (read(&args.old)?, read(&args.new)?);
     Ok(compare((&old.lines, old.case), (&new.lines, new.case)))
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::answer::{Answer, Trouble, printable};
+use crate::answer::{Answer, CommandError, printable};
 use crate::content::{Template, label, shell_word};
 
 /// Write the policy of a new domain with content of its own, and print the commands that install it
@@ -62,15 +62,15 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 /// Writes the policy.
-pub fn run(args: &Args) -> Result<Written, Trouble> {
+pub fn run(args: &Args) -> Result<Written, CommandError> {
     let name = &args.name;
     let path = Template::folder(&args.path.replace("NAME", name))
-        .map_err(|error| Trouble::usage(format!("--path: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("--path: {error}")))?;
     let output = PathBuf::from(args.output.replace("NAME", name));
     let policy = policy(name, args.write.is_some(), args.cgi.is_some());
     let file = OpenOptions::new().write(true).create_new(true).open(&output);
     let written = file.and_then(|mut file| file.write_all(policy.as_bytes()));
-    written.map_err(|error| Trouble::file("write", &output, &error))?;
+    written.map_err(|error| CommandError::file("write", &output, &error))?;
     Ok(Written {
         domain: format!("{name}_webapp_t"),
         commands: commands(args, &path, &output.display().to_string()),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use mapping::{Case, Client, Context, Line, Selector, Shown, fold};
 use serde::Serialize;
 
-use crate::answer::{Answer, Trouble, printable};
+use crate::answer::{Answer, CommandError, printable};
 use crate::check::count;
 use crate::source::Source;
 
@@ -109,7 +109,7 @@ fn judged<'l>(lines: &'l [Line], case: Case, client: &Client<'_>) -> Vec<(&'l Li
 }
 
 /// Explains what the map says of whoever is described.
-pub fn run(args: &Args) -> Result<Explained, Trouble> {
+pub fn run(args: &Args) -> Result<Explained, CommandError> {
     let source = Source::read(&args.file)?;
     let groups: Vec<_> = args.groups.iter().map(|group| group.as_bytes()).collect();
     let user = args.user.as_ref().map(|user| user.as_bytes());

@@ -11,7 +11,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use serde::Serialize;
 
-use crate::answer::{Answer, Trouble, printable};
+use crate::answer::{Answer, CommandError, printable};
 
 /// Write man pages or the bash completion into a folder
 #[derive(clap::Args)]
@@ -195,15 +195,15 @@ pub struct Generated {
 }
 
 /// Writes the pages, or the completion, of this command line.
-pub fn run(args: &Args, whole: &clap::Command) -> Result<Generated, Trouble> {
-    let trouble = |error| Trouble::file("write to", &args.folder, &error);
+pub fn run(args: &Args, whole: &clap::Command) -> Result<Generated, CommandError> {
+    let trouble = |error| CommandError::file("write to", &args.folder, &error);
     let files = match args.what {
         What::Man => pages(whole).map_err(trouble)?,
         What::Completion => vec![("selinux-map".to_owned(), completion(whole))],
     };
-    let write = |(name, content): (String, Vec<u8>)| -> Result<String, Trouble> {
+    let write = |(name, content): (String, Vec<u8>)| -> Result<String, CommandError> {
         let path: &Path = &args.folder.join(name);
-        fs::write(path, content).map_err(|error| Trouble::file("write", path, &error))?;
+        fs::write(path, content).map_err(|error| CommandError::file("write", path, &error))?;
         Ok(path.display().to_string())
     };
     Ok(Generated { files: files.into_iter().map(write).collect::<Result<_, _>>()? })

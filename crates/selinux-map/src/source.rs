@@ -11,7 +11,7 @@ use mapping::{Case, CompiledError, CompiledMap, Line, Map, MapError};
 
 use rustix::process::geteuid;
 
-use crate::answer::Trouble;
+use crate::answer::CommandError;
 use crate::problem::{Level, Problem};
 
 /// What every compiled map starts with, of whatever version; no text has the byte that follows it.
@@ -36,22 +36,22 @@ impl Source {
     /// Reads a map.
     ///
     /// # Errors
-    /// [`Trouble`] where the file cannot be read, or has errors.
-    pub fn read(path: &Path) -> Result<Self, Trouble> {
-        let bytes = fs::read(path).map_err(|error| Trouble::file("read", path, &error))?;
-        Self::of(path, bytes).map_err(|problems| Trouble::map(path, problems))
+    /// [`CommandError`] where the file cannot be read, or has errors.
+    pub fn read(path: &Path) -> Result<Self, CommandError> {
+        let bytes = fs::read(path).map_err(|error| CommandError::file("read", path, &error))?;
+        Self::of(path, bytes).map_err(|problems| CommandError::map(path, problems))
     }
 
     /// Reads a map that must be text, from a file that is open.
     ///
     /// # Errors
     /// As [`Self::read`], and where it is compiled.
-    pub fn read_text(path: &Path, file: &mut File) -> Result<Self, Trouble> {
+    pub fn read_text(path: &Path, file: &mut File) -> Result<Self, CommandError> {
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| Trouble::file("read", path, &error))?;
-        match Self::of(path, bytes).map_err(|problems| Trouble::map(path, problems))? {
+        file.read_to_end(&mut bytes).map_err(|error| CommandError::file("read", path, &error))?;
+        match Self::of(path, bytes).map_err(|problems| CommandError::map(path, problems))? {
             source @ Self { text: Some(_), .. } => Ok(source),
-            _ => Err(Trouble::refused(format!("{} is a compiled map: name its text", path.display()))),
+            _ => Err(CommandError::refused(format!("{} is a compiled map: name its text", path.display()))),
         }
     }
 

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use self::audit::{Event, Events, Refusal, for_each_line};
 use self::judge::{Advice, Ask, judge};
-use crate::answer::{Answer, Trouble, printable};
+use crate::answer::{Answer, CommandError, printable};
 use crate::check::count;
 
 /// Tell what the kernel refused each request, why, and what would allow it
@@ -48,7 +48,7 @@ pub struct Args {
 
 /// What was found.
 #[derive(Serialize)]
-pub struct Told {
+pub struct DenialReport {
     requests: Vec<Request>,
     /// How many lines of logs were not looked at, for they were too long or too many.
     passed_over: usize,
@@ -84,21 +84,21 @@ struct Denial {
 const SHOWN: usize = 2000;
 
 /// Reads the logs, and judges.
-pub fn run(args: &Args) -> Result<Told, Trouble> {
+pub fn run(args: &Args) -> Result<DenialReport, CommandError> {
     let mut events = Events::default();
     for path in &args.audit {
-        let trouble = |error| Trouble::file("read", path, &error);
+        let trouble = |error| CommandError::file("read", path, &error);
         if path.as_os_str() == "-" {
             events.read(io::stdin().lock()).map_err(trouble)?;
         } else {
             events.read(BufReader::new(File::open(path).map_err(trouble)?)).map_err(trouble)?;
         }
     }
-    let mut told = Told { passed_over: events.passed_over, requests: Vec::new() };
+    let mut told = DenialReport { passed_over: events.passed_over, requests: Vec::new() };
     let wanted = |tag: Option<&str>| args.tag.is_none() || tag == args.tag.as_deref();
     told.requests = requests(&events.finish(), wanted, &args.server_type, &loaded::allows);
     for path in &args.access {
-        let trouble = |error| Trouble::file("read", path, &error);
+        let trouble = |error| CommandError::file("read", path, &error);
         let log = BufReader::new(File::open(path).map_err(trouble)?);
         told.find_lines(log).map_err(trouble)?;
     }
@@ -174,7 +174,7 @@ fn is_of_a_domain(refusal: &Refusal) -> bool {
     Context::parse(&refusal.source).is_ok_and(|source| source.type_().ends_with("_webapp_t"))
 }
 
-impl Told {
+impl DenialReport {
     /// Looks for the requests' lines. Of the words of a line, the first that is a tag counts: what a client says, who
     /// may have seen somebody's tag, comes behind it.
     fn find_lines(&mut self, log: impl BufRead) -> io::Result<()> {
@@ -192,7 +192,7 @@ impl Told {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for DenialReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.requests.is_empty() {
             writeln!(f, "no request was refused anything")?;
@@ -233,7 +233,7 @@ impl fmt::Display for Denial {
     }
 }
 
-impl Answer for Told {
+impl Answer for DenialReport {
     fn status(&self) -> u8 {
         u8::from(!self.requests.is_empty())
     }

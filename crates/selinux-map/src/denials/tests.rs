@@ -16,11 +16,11 @@ type=SELINUX_ERR msg=audit(1795263827.956:3312): op=security_compute_av reason=b
 type=SYSCALL msg=audit(1795263827.956:3312): arch=c000003e syscall=1 success=yes exit=78 pid=3031 comm="selinux-map" exe="/root/mod_selinux/selinux-map" subj=unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023 key=(null)
 "#;
 
-fn told(log: &str, ask: Ask<'_>) -> Told {
+fn told(log: &str, ask: Ask<'_>) -> DenialReport {
     let mut events = Events::default();
     events.read(log.as_bytes()).unwrap();
     let passed_over = events.passed_over;
-    Told { requests: requests(&events.finish(), |_| true, "httpd_t", ask), passed_over }
+    DenialReport { requests: requests(&events.finish(), |_| true, "httpd_t", ask), passed_over }
 }
 
 fn unknown(_: &Context, _: &Context, _: &str, _: &[String]) -> Option<bool> {

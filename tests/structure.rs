@@ -1,5 +1,5 @@
-//! How the sources hang together: no circle of imports between files or rooms, and few modules at the root of the module's
-//! crate.
+//! How the sources hang together: no circle of imports between files or rooms, no name for two public types of a crate, and
+//! few modules at the root of the module's crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -204,6 +204,29 @@ fn a_circle_is_found_however_it_is_written() {
     assert!(circles(&sources.imports()).is_empty());
     sources.0.get_mut(&vec![file("b")]).unwrap().1.push_str("pub use super::b::c::f;");
     assert_eq!(circles(&sources.imports()), BTreeSet::from([BTreeSet::from(["a.rs", "b/mod.rs", "b/c.rs"])]));
+}
+
+#[test]
+fn no_two_public_types_of_a_crate_share_a_name() {
+    for folder in CRATES {
+        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (file, text) in Sources::of(folder).0.into_values() {
+            for line in text.lines() {
+                let mut words =
+                    line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+                let is_type = line.starts_with("pub ")
+                    && words
+                        .by_ref()
+                        .take(3)
+                        .any(|word| matches!(word, "struct" | "enum" | "trait" | "union" | "type"));
+                if is_type && let Some(name) = words.next() {
+                    places.entry(name.to_owned()).or_default().push(file.clone());
+                }
+            }
+        }
+        places.retain(|_, files| files.len() > 1);
+        assert!(places.is_empty(), "{folder}: {places:#?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! mod_cgid, whose daemon runs scripts and SSI's `exec`: it is not confined.
 
-use super::module::{HandlerKind, Handlers, Module};
+use super::module::{ForeignModule, HandlerKind, Handlers};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
@@ -11,7 +11,7 @@ const IN_CGI_DAEMON: &str =
     "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)";
 
 /// Its handler.
-pub const MODULE: Module = Module {
+pub const MODULE: ForeignModule = ForeignModule {
     source: c"mod_cgid.c",
     handlers: Handlers::Named(&[c"cgi-script", c"application/x-httpd-cgi"]),
     kind: HandlerKind::Elsewhere(IN_CGI_DAEMON),

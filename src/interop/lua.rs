@@ -1,12 +1,12 @@
 //! mod_lua: an interpreter that all contexts share.
 
-use super::module::{HandlerKind, Handlers, Module};
+use super::module::{ForeignModule, HandlerKind, Handlers};
 use crate::httpd::bound::Wanted;
 use crate::httpd::lua::LuaPageHook;
 use crate::worker;
 
 /// Its handler.
-pub const MODULE: Module = Module {
+pub const MODULE: ForeignModule = ForeignModule {
     source: c"mod_lua.c",
     handlers: Handlers::Named(&[c"lua-script"]),
     kind: HandlerKind::Interpreter,

@@ -24,16 +24,17 @@ use crate::httpd::filter;
 use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
-use module::{HandlerKind, Handlers, Module};
+use module::{ForeignModule, HandlerKind, Handlers};
 use std::ffi::{CStr, CString};
 use std::ops::Range;
 use std::sync::OnceLock;
 
 /// httpd's own handler, which serves whatever no other takes.
-const CORE: Module = Module { source: c"core.c", handlers: Handlers::Named(&[]), kind: HandlerKind::Default };
+const CORE: ForeignModule =
+    ForeignModule { source: c"core.c", handlers: Handlers::Named(&[]), kind: HandlerKind::Default };
 
 /// All that have such handlers.
-const MODULES: &[&Module] = &[
+const MODULES: &[&ForeignModule] = &[
     &cgid::MODULE,
     &fcgid::MODULE,
     &wsgi::MODULE,
@@ -65,7 +66,7 @@ pub fn number(source: &CStr) -> Option<usize> {
 }
 
 /// The module with this number.
-pub fn module(number: usize) -> &'static Module {
+pub fn module(number: usize) -> &'static ForeignModule {
     MODULES[number]
 }
 
@@ -109,10 +110,11 @@ fn warn_of_interpreters(settings: &Settings) {
 pub fn is_servers_own(request: Request<'_>, settings: &Settings) -> bool {
     let Some(handler) = request.handler() else { return false };
     let named = settings.started.get().map_or(&[][..], |started| &started.server_handlers);
-    let is_own =
-        |module: &&Module| matches!(module.kind, HandlerKind::ServersOwn) && module.takes(request, settings);
+    let is_own = |module: &&ForeignModule| {
+        matches!(module.kind, HandlerKind::ServersOwn) && module.takes(request, settings)
+    };
     named.iter().any(|name| name.as_c_str() == handler)
-        || MODULES.iter().copied().find(is_own).is_some_and(Module::is_loaded)
+        || MODULES.iter().copied().find(is_own).is_some_and(ForeignModule::is_loaded)
 }
 
 /// The filters that such a request keeps, of those that its place has: a session's, and headers. What else there is may be a
@@ -151,6 +153,6 @@ pub fn refusal(request: Request<'_>, settings: &Settings) -> Option<String> {
     if settings.interpreters() == Interpreters::Refuse && filter::any_in(request, code) {
         return Some("SEL0113: an interpreter would filter the request in httpd itself, beside those of other contexts: refused (take its filter away, or say SELinuxInterpreters shared where all mapped pages trust each other)".to_owned());
     }
-    let takes = |module: &&Module| module.takes(request, settings) && module.is_loaded();
+    let takes = |module: &&ForeignModule| module.takes(request, settings) && module.is_loaded();
     MODULES.iter().copied().filter(takes).find_map(|module| module.refusal(settings))
 }

@@ -6,7 +6,7 @@ use crate::httpd::request::Request;
 use std::ffi::{CStr, CString};
 
 /// A module with such handlers.
-pub struct Module {
+pub struct ForeignModule {
     /// The name of its source, by which httpd knows it.
     pub source: &'static CStr,
     /// The names of its handlers (`SetHandler`).
@@ -39,7 +39,7 @@ pub enum Handlers {
 
 const OTHERS_DATA: &str = "SEL0115: the handler shows what other requests are about: refused to a mapped request (serve it where no rule applies, or name it in SELinuxServerHandler)";
 
-impl Module {
+impl ForeignModule {
     /// Whether httpd has loaded it.
     pub fn is_loaded(&self) -> bool {
         has_module(self.source)

@@ -1,6 +1,6 @@
 //! mod_php: an interpreter that all contexts share.
 
-use super::module::{HandlerKind, Handlers, Module};
+use super::module::{ForeignModule, HandlerKind, Handlers};
 use crate::httpd::bound::Wanted;
 use std::ffi::CStr;
 
@@ -9,10 +9,10 @@ const PHP: &[&CStr] =
     &[c"application/x-httpd-php", c"application/x-httpd-php-source", c"php-script", c"php7-script"];
 
 /// Its handlers, by the names that it has had.
-pub const MODULES: [Module; 2] = [php(c"mod_php.c"), php(c"mod_php7.c")];
+pub const MODULES: [ForeignModule; 2] = [php(c"mod_php.c"), php(c"mod_php7.c")];
 
-const fn php(source: &'static CStr) -> Module {
-    Module { source, handlers: Handlers::Named(PHP), kind: HandlerKind::Interpreter }
+const fn php(source: &'static CStr) -> ForeignModule {
+    ForeignModule { source, handlers: Handlers::Named(PHP), kind: HandlerKind::Interpreter }
 }
 
 /// What it is told for mapped requests: its opcache takes a page's word for the source of any other, and tells what others

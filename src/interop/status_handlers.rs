@@ -1,10 +1,10 @@
 //! Handlers of httpd's own modules that show what other requests are about.
 
-use super::module::{HandlerKind, Handlers, Module};
+use super::module::{ForeignModule, HandlerKind, Handlers};
 use std::ffi::CStr;
 
 /// They.
-pub const MODULES: [Module; 7] = [
+pub const MODULES: [ForeignModule; 7] = [
     module(c"mod_status.c", &[c"server-status", c"application/x-httpd-status"]),
     module(c"mod_info.c", &[c"server-info"]),
     module(c"mod_proxy_balancer.c", &[c"balancer-manager"]),
@@ -14,6 +14,6 @@ pub const MODULES: [Module; 7] = [
     module(c"mod_heartmonitor.c", &[c"heartbeat"]),
 ];
 
-const fn module(source: &'static CStr, handlers: &'static [&'static CStr]) -> Module {
-    Module { source, handlers: Handlers::Named(handlers), kind: HandlerKind::OthersData }
+const fn module(source: &'static CStr, handlers: &'static [&'static CStr]) -> ForeignModule {
+    ForeignModule { source, handlers: Handlers::Named(handlers), kind: HandlerKind::OthersData }
 }

@@ -1,6 +1,6 @@
 //! mod_wsgi, which may run Python in httpd itself, in interpreters that it shares and on threads that it keeps.
 
-use super::module::{HandlerKind, Handlers, Module};
+use super::module::{ForeignModule, HandlerKind, Handlers};
 use crate::httpd::config_tree;
 use std::ffi::CString;
 
@@ -8,7 +8,7 @@ use std::ffi::CString;
 const IN_HTTPD: &str = "SEL0110: mod_wsgi may run the script in an interpreter that it shares and that is tied to httpd's own threads (say WSGIRestrictEmbedded On, and have daemon processes for it)";
 
 /// Its handlers, as far as they may.
-pub const MODULE: Module = Module {
+pub const MODULE: ForeignModule = ForeignModule {
     source: c"mod_wsgi.c",
     handlers: Handlers::Configured(|started| &started.python),
     kind: HandlerKind::Elsewhere(IN_HTTPD),

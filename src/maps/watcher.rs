@@ -181,10 +181,10 @@ impl Watch<'_> {
     fn check(&mut self, number: usize, content: &Content) -> Result<(), Vec<String>> {
         let Watcher { files, server, only_own_range, .. } = self.watcher;
         let reachable = ContextSet::of(content.specs(&files[number].0), server)?;
-        if let Some(context_at) = reachable.below(server).filter(|_| *only_own_range) {
+        if let Some(reached) = reachable.below(server).filter(|_| *only_own_range) {
             return Err(vec![format!(
                 "SEL0026: {}: {} is below httpd's range, and HTTP/2, or an ErrorLog that is no file, would not work there",
-                context_at.location, context_at.context
+                reached.location, reached.context
             )]);
         }
         reachable.probe(server)?;

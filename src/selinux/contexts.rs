@@ -62,12 +62,12 @@ impl ContextSet {
             let target = by_spec.entry(spec).or_insert_with_key(|spec| match resolve(spec, server) {
                 Ok(context) => {
                     let text = context.to_string();
-                    let context_at = reachable.entry(text.clone()).or_insert_with(|| ReachableContext {
+                    let reached = reachable.entry(text.clone()).or_insert_with(|| ReachableContext {
                         location,
                         context,
                         target: Arc::new(EncodedContext::new(text)),
                     });
-                    Some(Arc::clone(&context_at.target))
+                    Some(Arc::clone(&reached.target))
                 }
                 Err(error) => {
                     faults.push(format!("SEL0023: {location}: {spec}: {error}"));
@@ -88,13 +88,8 @@ impl ContextSet {
 
     /// User, role and type of the contexts, with colons between them: each once.
     pub fn bases(&self) -> Vec<String> {
-        let base = |context_at: &ReachableContext| {
-            format!(
-                "{}:{}:{}",
-                context_at.context.user(),
-                context_at.context.role(),
-                context_at.context.type_()
-            )
+        let base = |reached: &ReachableContext| {
+            format!("{}:{}:{}", reached.context.user(), reached.context.role(), reached.context.type_())
         };
         self.iter().map(base).collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -106,24 +101,22 @@ impl ContextSet {
     /// SEL0024 for each that cannot be entered, with the policy rule that is missing.
     pub fn probe(&self, server: &Context) -> Result<(), Faults> {
         let mut by_type: BTreeMap<&str, Vec<&ReachableContext>> = BTreeMap::new();
-        for context_at in self.iter() {
-            by_type.entry(context_at.context.type_()).or_default().push(context_at);
+        for reached in self.iter() {
+            by_type.entry(reached.context.type_()).or_default().push(reached);
         }
         let mut faults = Faults::new();
         for reachable in by_type.values_mut() {
-            reachable.sort_by_key(|context_at| context_at.context.range().map(Range::highest));
-            let unknown =
-                sample(reachable, CHECKS).filter(|context_at| !query::is_known(&context_at.context));
-            let unknown: Faults =
-                unknown.map(|context_at| context_at.fault(server, query::UNKNOWN)).collect();
+            reachable.sort_by_key(|reached| reached.context.range().map(Range::highest));
+            let unknown = sample(reachable, CHECKS).filter(|reached| !query::is_known(&reached.context));
+            let unknown: Faults = unknown.map(|reached| reached.fault(server, query::UNKNOWN)).collect();
             if !unknown.is_empty() {
                 faults.extend(unknown);
                 continue;
             }
-            faults.extend(sample(reachable, TRIALS).filter_map(|context_at| {
-                let error: EnterError = selinux::probe(&context_at.target).err()?;
-                let missing = query::missing_rule(server, &context_at.context, &error);
-                Some(context_at.fault(server, &format!("{error}; {missing}")))
+            faults.extend(sample(reachable, TRIALS).filter_map(|reached| {
+                let error: EnterError = selinux::probe(&reached.target).err()?;
+                let missing = query::missing_rule(server, &reached.context, &error);
+                Some(reached.fault(server, &format!("{error}; {missing}")))
             }));
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
@@ -134,9 +127,9 @@ impl ContextSet {
     /// # Errors
     /// SEL0024 for each context that something speaks against.
     pub fn ask_policy(&self, server: &Context) -> Result<(), Faults> {
-        let faults = self.iter().filter_map(|context_at| {
-            let why = query::objection(server, &context_at.context)?;
-            Some(context_at.fault(server, &why))
+        let faults = self.iter().filter_map(|reached| {
+            let why = query::objection(server, &reached.context)?;
+            Some(reached.fault(server, &why))
         });
         let faults: Faults = faults.collect();
         if faults.is_empty() { Ok(()) } else { Err(faults) }
@@ -144,8 +137,8 @@ impl ContextSet {
 
     /// The first of them that is not at the server's own range, and confined by it.
     pub fn below(&self, server: &Context) -> Option<&ReachableContext> {
-        self.iter().find(|context_at| {
-            context_at.context.type_() != server.type_() && context_at.context.range() != server.range()
+        self.iter().find(|reached| {
+            reached.context.type_() != server.type_() && reached.context.range() != server.range()
         })
     }
 }

@@ -15,8 +15,8 @@ const CLASSES: [&str; 2] = ["file", "dir"];
 /// it has the categories of its maker, as far as the policy tells.
 pub fn warning(reachable: &ContextSet, or_others: bool, server: &Context) -> Option<String> {
     let mut makers = BTreeMap::new();
-    for context_at in reachable.iter().filter(|context_at| has_categories(&context_at.context)) {
-        makers.entry(context_at.context.type_()).or_insert_with(|| context_at.context.clone());
+    for reached in reachable.iter().filter(|reached| has_categories(&reached.context)) {
+        makers.entry(reached.context.type_()).or_insert_with(|| reached.context.clone());
     }
     let mut makers: Vec<_> = makers.into_values().collect();
     if makers.is_empty() && or_others {

@@ -199,11 +199,10 @@ fn loss_above(main: Server<'_>, server: &Context) -> Option<String> {
 
 /// What works, and yet may not do what the administrator thinks.
 fn warn(reachable: &ContextSet, server: &Context) {
-    if let Some(context_at) = reachable.iter().find(|context_at| context_at.context.type_() == server.type_())
-    {
+    if let Some(reached) = reachable.iter().find(|reached| reached.context.type_() == server.type_()) {
         let text = format!(
             "SEL0014: {}: {} keeps the server's type, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
-            context_at.location, context_at.context,
+            reached.location, reached.context,
         );
         log::server(Level::Warning, &text);
     }

@@ -23,7 +23,7 @@ use crate::source::Source;
 /// at). The lines are put in front of the first line that is for anything but a user. What is printed is a
 /// shell script.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct AssignArgs {
     /// Map file, text; it is changed in place, at once, and keeps its owner and mode
     file: PathBuf,
     /// Users, as httpd names them
@@ -79,7 +79,7 @@ struct New {
 }
 
 /// Adds a line for each user, for all or for none.
-pub fn run(args: &Args) -> Result<Assigned, CommandError> {
+pub fn run(args: &AssignArgs) -> Result<Assigned, CommandError> {
     check_words(args)?;
     let path = &args.file;
     let mut file = replace::lock(path).map_err(|error| CommandError::file("read", path, &error))?;
@@ -123,7 +123,7 @@ pub fn run(args: &Args) -> Result<Assigned, CommandError> {
 }
 
 /// Whether the words that new lines and commands are made of are what they should be.
-fn check_words(args: &Args) -> Result<(), CommandError> {
+fn check_words(args: &AssignArgs) -> Result<(), CommandError> {
     let spec = |text: &str| DomainSpec::parse(text).ok().map(|spec| spec.parts());
     let bare = |text: &str| spec(text).is_some_and(|(base, range)| base == text && range.is_none());
     if !bare(&args.domain) || args.domain == "*" {
@@ -175,7 +175,12 @@ fn who(user: &str) -> Selector {
     Selector::User(user.as_bytes().to_vec())
 }
 
-fn new_line(args: &Args, line: usize, user: &str, (first, second): (u16, u16)) -> Result<New, CommandError> {
+fn new_line(
+    args: &AssignArgs,
+    line: usize,
+    user: &str,
+    (first, second): (u16, u16),
+) -> Result<New, CommandError> {
     let range = format!("{}:c{first},c{second}", args.sensitivity);
     let path = args.path.path(user).map_err(|error| CommandError::usage(format!("--path: {error}")))?;
     let mut commands = commands(&path, &args.content_type, &range);

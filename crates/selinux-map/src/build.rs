@@ -14,7 +14,7 @@ use crate::source::Source;
 
 /// Compile a map, for `SELinuxDomainMap fst:OUT`
 #[derive(clap::Args)]
-pub struct Args {
+pub struct BuildArgs {
     /// Map file, text
     file: PathBuf,
     /// Where to write the compiled map; what is there is replaced at once and keeps its owner and mode
@@ -32,7 +32,7 @@ pub struct Built {
 }
 
 /// Compiles the map, if it is good.
-pub fn run(args: &Args) -> Result<Built, CommandError> {
+pub fn run(args: &BuildArgs) -> Result<Built, CommandError> {
     let path = &args.file;
     let mut file = File::open(path).map_err(|error| CommandError::file("read", path, &error))?;
     let source = Source::read_text(path, &mut file)?;

@@ -17,7 +17,7 @@ const MAX_WARNINGS: usize = 100;
 
 /// Check map files: all errors at once, and lines that do not do what they seem to
 #[derive(clap::Args)]
-pub struct Args {
+pub struct CheckArgs {
     /// Map files, text or compiled
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -42,7 +42,7 @@ struct CheckedFile {
 }
 
 /// Checks each file.
-pub fn run(args: &Args) -> Result<Checked, CommandError> {
+pub fn run(args: &CheckArgs) -> Result<Checked, CommandError> {
     let files = args.files.iter().map(|path| {
         let bytes = fs::read(path).map_err(|error| CommandError::file("read", path, &error))?;
         let mut problems: Vec<_> = untrusted(path).into_iter().collect();

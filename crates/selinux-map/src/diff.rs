@@ -19,7 +19,7 @@ use sides::{At, Commons, Side, spec};
 
 /// Compare two maps: who changes context
 #[derive(clap::Args)]
-pub struct Args {
+pub struct DiffArgs {
     /// Map file, text or compiled
     old: PathBuf,
     /// Map file, text or compiled
@@ -88,7 +88,7 @@ impl From<&Line> for Decides {
 }
 
 /// Compares two maps.
-pub fn run(args: &Args) -> Result<Differences, CommandError> {
+pub fn run(args: &DiffArgs) -> Result<Differences, CommandError> {
     let read = |path| Source::read(path).map_err(|trouble| CommandError { status: 2, ..trouble });
     let (old, new) = (read(&args.old)?, read(&args.new)?);
     Ok(compare((&old.lines, old.case), (&new.lines, new.case)))

@@ -17,7 +17,7 @@ use crate::content::{Template, label, shell_word};
 /// The domain is NAME_webapp_t. It reads what all domains read (httpd_sys_content_t) and NAME_content_t, which no
 /// other domain does. Nothing is installed: what is printed is a shell script, for root.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct DomainArgs {
     /// What the application is called: small letters, digits and _
     #[arg(value_parser = name)]
     name: String,
@@ -62,7 +62,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 /// Writes the policy.
-pub fn run(args: &Args) -> Result<Written, CommandError> {
+pub fn run(args: &DomainArgs) -> Result<Written, CommandError> {
     let name = &args.name;
     let path = Template::folder(&args.path.replace("NAME", name))
         .map_err(|error| CommandError::usage(format!("--path: {error}")))?;
@@ -105,7 +105,7 @@ fn policy(name: &str, writes: bool, runs_scripts: bool) -> String {
 }
 
 /// What root is to do. Of the patterns that match a file, the last one counts.
-fn commands(args: &Args, path: &str, output: &str) -> Vec<String> {
+fn commands(args: &DomainArgs, path: &str, output: &str) -> Vec<String> {
     let name = &args.name;
     let folders = [
         Some((path, format!("{name}_content_t"))),

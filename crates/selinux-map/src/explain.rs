@@ -15,7 +15,7 @@ use crate::source::Source;
 
 /// Say which line decides for somebody, and which others would have
 #[derive(clap::Args)]
-pub struct Args {
+pub struct ExplainArgs {
     /// Map file, text or compiled
     file: PathBuf,
     /// The user who has logged in, in any bytes; without it nobody has
@@ -109,7 +109,7 @@ fn judged<'l>(lines: &'l [Line], case: Case, client: &Client<'_>) -> Vec<(&'l Li
 }
 
 /// Explains what the map says of whoever is described.
-pub fn run(args: &Args) -> Result<Explained, CommandError> {
+pub fn run(args: &ExplainArgs) -> Result<Explained, CommandError> {
     let source = Source::read(&args.file)?;
     let groups: Vec<_> = args.groups.iter().map(|group| group.as_bytes()).collect();
     let user = args.user.as_ref().map(|user| user.as_bytes());

@@ -16,7 +16,7 @@ use crate::answer::{Answer, CommandError, printable};
 /// Write man pages or the bash completion into a folder
 #[derive(clap::Args)]
 #[command(hide = true)]
-pub struct Args {
+pub struct GenerateArgs {
     /// What to write
     what: What,
     /// The folder, which must be there
@@ -195,7 +195,7 @@ pub struct Generated {
 }
 
 /// Writes the pages, or the completion, of this command line.
-pub fn run(args: &Args, whole: &clap::Command) -> Result<Generated, CommandError> {
+pub fn run(args: &GenerateArgs, whole: &clap::Command) -> Result<Generated, CommandError> {
     let trouble = |error| CommandError::file("write to", &args.folder, &error);
     let files = match args.what {
         What::Man => pages(whole).map_err(trouble)?,

@@ -40,14 +40,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Check(check::Args),
-    Explain(explain::Args),
-    Build(build::Args),
-    Diff(diff::Args),
-    Assign(assign::Args),
-    Domain(domain::Args),
-    Denials(denials::Args),
-    Generate(generate::Args),
+    Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
+    Build(build::BuildArgs),
+    Diff(diff::DiffArgs),
+    Assign(assign::AssignArgs),
+    Domain(domain::DomainArgs),
+    Denials(denials::DenialsArgs),
+    Generate(generate::GenerateArgs),
 }
 
 /// The command line, with what `--help` says of exit codes.

@@ -31,7 +31,7 @@ use crate::check::count;
 /// last, by the programs' names. Whether a rule is missing, or a category, and whether a rule would be within the
 /// bounds, is asked of the policy that this machine has loaded, for which one must be root.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct DenialsArgs {
     /// The kernel's audit log (may be repeated); - is standard input
     #[arg(long, value_name = "FILE", default_value = "/var/log/audit/audit.log")]
     audit: Vec<PathBuf>,
@@ -84,7 +84,7 @@ struct Denial {
 const SHOWN: usize = 2000;
 
 /// Reads the logs, and judges.
-pub fn run(args: &Args) -> Result<DenialReport, CommandError> {
+pub fn run(args: &DenialsArgs) -> Result<DenialReport, CommandError> {
     let mut events = Events::default();
     for path in &args.audit {
         let trouble = |error| CommandError::file("read", path, &error);

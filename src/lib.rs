@@ -12,7 +12,6 @@ mod httpd;
 mod interop;
 mod maps;
 mod request;
-#[cfg_attr(feature = "unconfined", path = "../bench/selinux.rs")]
 mod selinux;
 mod startup;
 mod status;

@@ -1,7 +1,7 @@
 //! mod_selinux: serves each request of Apache httpd on a thread of its own that the kernel has confined,
 //! for good, to the SELinux context mapped from who is asking.
 //!
-//! This file is the module record and the list of hooks. What happens in a hook is in `request::hooks`, what a
+//! This file is the module record and the list of hooks. What happens in a hook is in `startup::hooks` and `request::hooks`, what a
 //! directive does in `config::directives`; `worker` is the thread, `selinux` the kernel, the crate `mapping` who gets
 //! which context.
 #![deny(unsafe_code)]
@@ -23,8 +23,8 @@ struct Hooks;
 impl httpd::module::Hooks for Hooks {
     fn register() {
         use httpd::hook::{self, HookOrder, RunBefore};
-        use request::hooks::{CheckConfig, ChildEnd, ChildInit, Dump, FirstFixups, Handler, LastFixups};
-        use request::hooks::{Logged, PlaceKnown, PostConfig, PreConfig};
+        use request::hooks::{FirstFixups, Handler, LastFixups, Logged, PlaceKnown};
+        use startup::hooks::{CheckConfig, ChildEnd, ChildInit, Dump, PostConfig, PreConfig};
 
         hook::pre_config::<PreConfig>(HookOrder::MIDDLE);
         hook::check_config::<CheckConfig>(HookOrder::MIDDLE);

@@ -16,7 +16,7 @@ use mapping::{Decision, RefusalReason};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether this child has begun as it should (`hooks::ChildInit`): else nothing is confined in it.
+/// Whether this child has begun as it should (`startup::hooks::ChildInit`): else nothing is confined in it.
 pub static CHILD_HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// What waits for a worker, with the server's privileges.

@@ -1,6 +1,7 @@
 //! The server's start: moves httpd into its own context, works out every context that rules lead to,
 //! and enters each on a throw-away thread, so that what cannot work is found before a request comes.
 
+pub mod hooks;
 mod labels;
 
 use crate::config::settings::{Settings, Started};

@@ -1,0 +1,154 @@
+//! One type per hook of the server's start and of a child's beginning and end.
+
+use super::{label_sockets, publish, start, unlabel_sockets};
+use crate::config::settings::{Section, Settings};
+use crate::config::{dump, strays};
+use crate::httpd::bound::Binding;
+use crate::httpd::configuration::Keeper;
+use crate::httpd::hook::{ChildEndHook, ChildHook, PreConfigHook, Server, StartHook, TestConfigHook};
+use crate::httpd::log::{self, Level};
+use crate::httpd::pool::Pool;
+use crate::httpd::status::Status;
+use crate::httpd::{handler, is_defined, on_first_pass, only_checks_configuration, phase};
+use crate::httpd::{prefork_signals, process, process_state, sections};
+use crate::interop;
+use crate::request::handlers::HandlersInTurn;
+use crate::request::hooks::Phases;
+use crate::request::privileged;
+use crate::selinux::contexts::Faults;
+use crate::status::counters;
+use std::io::Write as _;
+use std::sync::atomic::Ordering;
+
+/// When the configuration is read: under `httpd -t`, nothing else comes.
+pub struct CheckConfig;
+
+impl StartHook for CheckConfig {
+    fn run(configuration: Pool<'_>, server: Server<'_>) -> Status {
+        if !only_checks_configuration() {
+            return Status::OK;
+        }
+        report(start(settings(configuration), server))
+    }
+}
+
+/// `httpd -t -D DUMP_SELINUX`
+pub struct Dump;
+
+impl TestConfigHook for Dump {
+    fn run(configuration: Pool<'_>, server: Server<'_>) {
+        if is_defined(c"DUMP_SELINUX") {
+            let servers = sections::of_servers(server);
+            let strays = strays::of(settings(configuration), &servers);
+            let text = dump::text(&servers, &strays, Keeper::of(configuration));
+            // Whoever reads it may have seen enough.
+            let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        }
+    }
+}
+
+/// Before `Listen` makes the listening sockets, and before modules retrieve each other's functions.
+pub struct PreConfig;
+
+impl PreConfigHook for PreConfig {
+    fn run(configuration: Pool<'_>) -> Status {
+        label_sockets(settings(configuration));
+        interop::cgid::judge_exec();
+        interop::dbd::judge_open();
+        Status::OK
+    }
+}
+
+/// When the configuration is read and sockets are open.
+pub struct PostConfig;
+
+impl StartHook for PostConfig {
+    fn run(configuration: Pool<'_>, server: Server<'_>) -> Status {
+        unlabel_sockets();
+        let settings = settings(configuration);
+        // Every request finds the settings, also where no rules stand.
+        if !sections::for_each_server(server, |section: &mut Section| section.settings = Some(settings)) {
+            return report(Err(vec!["SEL0001: a server's configuration could not be made".to_owned()]));
+        }
+        let started = start(settings, server);
+        // The first pass's result is thrown away, under `httpd -t` the only one.
+        let serves = !on_first_pass() && !only_checks_configuration();
+        report(
+            started
+                .and_then(|()| if serves { serve_from_now(settings, configuration, server) } else { Ok(()) }),
+        )
+    }
+}
+
+/// What children are to find when they are made.
+fn serve_from_now(
+    settings: &'static Settings,
+    configuration: Pool<'_>,
+    server: Server<'_>,
+) -> Result<(), Faults> {
+    counters::open(server)
+        .map_err(|error| vec![format!("SEL0001: there is no memory for the status page: {error}")])?;
+    let binding = Binding::new(server, configuration, interop::BOUND, Section::confines);
+    let binding =
+        binding.map_err(|module| vec![format!("{} ({})", interop::UNBOUND, module.to_string_lossy())])?;
+    let _ = settings.binding.set(binding);
+    publish(settings, configuration)
+}
+
+/// When a child has ended.
+pub struct ChildEnd;
+
+impl ChildEndHook for ChildEnd {
+    fn run(process: u32) {
+        counters::child_ended(process);
+    }
+}
+
+/// When a child begins.
+pub struct ChildInit;
+
+impl ChildHook for ChildInit {
+    fn run(main: Server<'_>) {
+        counters::child_begins();
+        let section: &Section = sections::server_section(main);
+        if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
+            maps.become_reader();
+            maps.refresh();
+        }
+        if let Some(settings) = section.settings
+            && settings.started.get().is_some_and(|started| started.server.is_some())
+        {
+            // The kernel would let a worker use what the server context has opened, and the back end would take it
+            // for that.
+            interop::proxy::keep_no_connections(settings, main);
+            prefork_signals::in_time();
+            if let Err(error) = process::forbid_core_files() {
+                let text = format!(
+                    "SEL0001: core files cannot be forbidden, so that nothing is confined here: {error}"
+                );
+                log::server(Level::Error, &text);
+                return;
+            }
+            process_state::note();
+            interop::find_interpreters();
+            let taken = phase::take_over::<Phases>().and_then(|()| handler::take_over::<HandlersInTurn>());
+            if let Err(why) = taken {
+                log::server(Level::Error, &format!("SEL0001: this httpd's hooks are unknown: {why}"));
+                return;
+            }
+        }
+        privileged::CHILD_HAS_BEGUN.store(true, Ordering::Relaxed);
+    }
+}
+
+fn settings(configuration: Pool<'_>) -> &'static Settings {
+    Settings::of(Keeper::of(configuration))
+}
+
+fn report(result: Result<(), Faults>) -> Status {
+    let Err(faults) = result else { return Status::OK };
+    for fault in &faults {
+        log::server(Level::Emergency, fault);
+    }
+    Status::INTERNAL_SERVER_ERROR
+}

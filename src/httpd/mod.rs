@@ -11,8 +11,6 @@ pub mod configuration;
 pub mod dbd;
 pub mod dir_config;
 pub mod directive;
-#[cfg(feature = "faults")]
-pub mod faults;
 pub mod filter;
 pub mod handler;
 pub mod hook;

@@ -1,20 +1,12 @@
 //! The boundary between C and Rust: a panic never crosses it.
 
 use crate::httpd::server_log;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs the body of a function that C calls. A panic in it is logged, and `refusal` is the answer.
 ///
 /// Every `extern "C"` function of the module is one call of this.
-#[cfg_attr(feature = "faults", inline(never))]
 pub fn catch_panic<T, F: FnOnce() -> T>(refusal: T, body: F) -> T {
-    // Unwind safe: what the body shares with others is pool memory that is written once, or locked.
-    let body = || {
-        #[cfg(feature = "faults")]
-        crate::httpd::faults::strike(std::any::type_name::<F>());
-        body()
-    };
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
+    boundary::enter(body).unwrap_or_else(|panic| {
         let reason = panic
             .downcast_ref::<&str>()
             .map(|text| (*text).to_owned())

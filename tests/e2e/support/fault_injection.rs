@@ -1,5 +1,5 @@
 //! Faults planted in the module itself, where httpd has loaded its other build (`selinux_faults` among the modules;
-//! `src/httpd/faults.rs`).
+//! `tests/faults/planted`).
 
 use super::httpd::run_folder;
 use super::{library, run};

@@ -1,13 +1,15 @@
 //! Faults that tests plant (`tests/e2e/lifecycle/panics.rs`, `memory.rs`): a panic where a callback is entered, an allocation that fails.
 //!
-//! In no build for use: only the package `tests/faults` has it. Which fault is on says a file that the test writes and
-//! httpd has mapped from the module's loading on: a worker could not open it.
+//! It stands in for `crates/boundary`, in no build for use: only the package `tests/faults` has it. Which fault is on says a
+//! file that the test writes and httpd has mapped from the module's loading on: a worker could not open it.
 
+#[allow(missing_docs, clippy::new_without_default, reason = "they are as in std::sync")]
 pub mod sync;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::CStr;
 use std::hint::black_box;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,8 +47,17 @@ fn map() -> Option<Mapped> {
     if place == libc::MAP_FAILED { None } else { NonNull::new(place.cast()).map(Mapped) }
 }
 
+/// As in `crates/boundary`. Each has a symbol of its own, by which the tests know all that C calls.
+#[inline(never)]
+pub fn enter<T, F: FnOnce() -> T>(body: F) -> std::thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(|| {
+        strike(std::any::type_name::<F>());
+        body()
+    }))
+}
+
 /// Panics where the test says so of a callback with this name.
-pub fn strike(name: &str) {
+fn strike(name: &str) {
     let Some(page) = PAGE.get_or_init(map) else { return };
     // SAFETY: see `map`.
     let words = unsafe { (&raw const (*page.0.as_ptr()).words).read_volatile() };

@@ -1,4 +1,4 @@
-//! Crossings: where a subrequest's filter chains go on in the filters of the request that started it.
+//! Bridges: where a subrequest's filter chains go on in the filters of the request that started it.
 //!
 //! A subrequest's response passes its own filters and then those of its parent, and a body it reads
 //! comes through its parent's. Served on another thread than its parent, it must not take them along:
@@ -56,9 +56,9 @@ impl Call {
 /// What a call answers that cannot be made.
 pub const FAILED: c_int = ffi::APR_EGENERAL;
 
-/// Puts crossings into a subrequest's chains. Other requests' chains end in protocol filters, which
+/// Puts bridges into a subrequest's chains. Other requests' chains end in protocol filters, which
 /// may run anywhere: nothing to do.
-pub fn cross<C: FilterTransport>(request: Request<'_>, carrier: impl Fn() -> C) {
+pub fn bridge<C: FilterTransport>(request: Request<'_>, carrier: impl Fn() -> C) {
     if request.main().is_none() {
         return;
     }
@@ -85,7 +85,7 @@ pub fn cross<C: FilterTransport>(request: Request<'_>, carrier: impl Fn() -> C) 
 pub fn close<T>(request: Request<'_>, body: impl FnOnce() -> T) -> T {
     let r = request.as_ptr();
     // SAFETY: the request is live and this thread's. httpd itself goes on with the protocol's filters where it drops those of a
-    // request (`ap_send_error_response`); of a subrequest, its parent's are left, and the crossing to them.
+    // request (`ap_send_error_response`); of a subrequest, its parent's are left, and the bridge to them.
     let (output, input) = unsafe {
         if request.main().is_none() {
             ((*r).proto_output_filters, (*r).proto_input_filters)

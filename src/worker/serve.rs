@@ -35,7 +35,7 @@ fn enter_for(
     origin: Option<Arc<Job>>,
 ) -> Status {
     let name = supervisor.thread_name(request).to_owned();
-    filter::cross(request, || FilterBridge { origin: origin.clone() });
+    filter::bridge(request, || FilterBridge { origin: origin.clone() });
     let thread_before = request.connection_thread();
     let status = request.lend(|ticket| -> std::io::Result<Status> {
         let signals = BlockedSignals::new();
@@ -109,7 +109,7 @@ fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
         request,
         &mut |target| enter_for(request, target, supervisor, Some(Arc::clone(origin))),
         &mut || {
-            filter::cross(request, || FilterBridge { origin: Some(Arc::clone(origin)) });
+            filter::bridge(request, || FilterBridge { origin: Some(Arc::clone(origin)) });
             // The worker's would give the server its interpreters (`LuaScope thread`).
             let status = request.on_thread(origin.home, || {
                 php::measure_connection_thread();

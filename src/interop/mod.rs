@@ -1,8 +1,10 @@
 //! Handlers of other modules that do not do their work on the thread that runs them, or share with all contexts what they
 //! do it with: to confine the thread is not enough.
 //!
-//! One file for each module, or a few of a kind, and one row of the table for each that has such handlers. A row is looked at twice: before a worker is made, to refuse in time; and when the module's
-//! own handler comes to its turn, since what it goes by (`r->handler`) may have been written by the one before.
+//! One file for each module, or for a few of a kind, and in the table one row for each that has such handlers. A row is
+//! looked at twice: before a worker is made, to refuse in time; and when the module's own handler comes to its turn, since
+//! what it goes by (`r->handler`) may have been written by the one before. Where the functions of a module are wrapped, that
+//! is in `httpd`.
 
 mod auth_form;
 pub mod cgid;

@@ -6,6 +6,12 @@
 mod board;
 #[path = "../src/status/latency.rs"]
 mod latency;
+#[path = "../src/httpd/seqlock.rs"]
+mod seqlock;
+// Where board.rs finds it in the module.
+mod httpd {
+    pub(crate) use crate::seqlock;
+}
 
 use board::{CounterBoard, REASONS, WORDS, WORKERS, WorkerKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

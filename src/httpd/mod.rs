@@ -31,6 +31,7 @@ pub mod provider;
 pub mod proxy;
 pub mod request;
 pub mod sections;
+pub mod seqlock;
 mod server_log;
 pub mod shm;
 pub mod signals;

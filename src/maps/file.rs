@@ -1,6 +1,7 @@
 //! Files that say who gets which context: whether they may be believed, and when they have changed.
 
 use crate::httpd::process;
+use mapping::{Distrust, first_untrusted};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -108,13 +109,13 @@ impl Opened {
         let unreadable = |error| FileError::Unreadable { path: shown(&self.path), error };
         let metadata = self.file.metadata().map_err(unreadable)?;
         let whole_path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        trusted(&self.path, &metadata)?;
-        for folder in whole_path.ancestors().skip(1) {
-            let metadata = fs::metadata(folder).map_err(unreadable)?;
-            // In a folder such as /tmp, nobody may replace a file of somebody else's.
-            if metadata.mode() & libc::S_ISVTX == 0 {
-                trusted(folder, &metadata)?;
-            }
+        // Of the file, what was opened is looked at, and not what has its name by now.
+        let ask = |place: &Path| {
+            let now = if place == self.path { Ok(metadata.clone()) } else { fs::metadata(place) };
+            now.map(|metadata| (metadata.uid(), metadata.mode())).map_err(unreadable)
+        };
+        if let Some((place, distrust)) = first_untrusted((&self.path, &whole_path), process::user(), ask)? {
+            return Err(untrusted(place, distrust));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.size()).unwrap_or(0));
         self.file
@@ -124,18 +125,13 @@ impl Opened {
     }
 }
 
-/// As sshd takes its keys (`safe_path`): of root or of who runs this, and for no one else to write.
-fn trusted(path: &Path, metadata: &Metadata) -> Result<(), FileError> {
-    let owner = metadata.uid();
-    if owner != 0 && owner != process::user() {
-        return Err(FileError::Owner { path: shown(path), owner });
+fn untrusted(place: &Path, distrust: Distrust) -> FileError {
+    let path = shown(place);
+    match distrust {
+        Distrust::Owner(owner) => FileError::Owner { path, owner },
+        Distrust::Group => FileError::Writable { path, whom: "its group" },
+        Distrust::Everybody => FileError::Writable { path, whom: "everybody" },
     }
-    let whom = match metadata.mode() & 0o022 {
-        0 => return Ok(()),
-        bits if bits & 0o002 != 0 => "everybody",
-        _ => "its group",
-    };
-    Err(FileError::Writable { path: shown(path), whom })
 }
 
 fn shown(path: &Path) -> String {

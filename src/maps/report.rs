@@ -1,11 +1,10 @@
 //! What is known of a file that rules read, for the status page: on the board, whose one writer is the watcher.
 
+use crate::httpd::seqlock::{self, Version};
 use crate::httpd::shm::{Board, Writer};
-use std::sync::atomic::{Ordering, fence};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How many counters one takes: a number that changes with each change (odd meanwhile), the lines, since when they
-/// count, and the fault.
+/// How many counters one takes: the version, the lines, since when they apply, and the fault.
 pub const WORDS: usize = 64;
 const TEXT: usize = 3;
 const ATTEMPTS: usize = 100;
@@ -36,40 +35,30 @@ impl Report {
 
     /// Reads the one that begins at a counter.
     pub fn read(board: &Board, at: usize) -> Report {
-        let mut attempts = 0;
-        loop {
-            let before = board.read(at);
-            let report = Report::read_once(board, at);
-            fence(Ordering::Acquire);
-            // A watcher that died in between leaves it so, until the next one has something to say.
-            if (before & 1 == 0 && board.read(at) == before) || attempts == ATTEMPTS {
-                return report;
-            }
-            attempts += 1;
-        }
+        let version = || Version::of(board.read(at));
+        let mut attempts = 0..ATTEMPTS;
+        let whole = attempts.find_map(|_| seqlock::read(version, |_| Report::read_once(board, at)));
+        // A watcher that died in between leaves it so, until the next one has something to say.
+        whole.unwrap_or_else(|| Report::read_once(board, at))
     }
 
     fn read_once(board: &Board, at: usize) -> Report {
-        let text = (TEXT..WORDS).flat_map(|word| board.read(at + word).to_ne_bytes());
-        let text: Vec<u8> = text.take_while(|byte| *byte != 0).collect();
+        let text = seqlock::text_of((TEXT..WORDS).map(|word| board.read(at + word)));
         let fault = String::from_utf8_lossy(&text).into_owned();
         Report { lines: board.read(at + 1), since: board.read(at + 2), fault }
     }
 
     /// Writes it there.
     pub fn write(&self, board: &Board, writer: &mut Writer, at: usize) {
-        let odd = board.read(at) | 1;
-        writer.set(at, odd);
-        // Whoever sees some of what follows sees the number changed.
-        fence(Ordering::Release);
-        writer.set(at + 1, self.lines);
-        writer.set(at + 2, self.since);
-        let mut bytes = self.fault.bytes();
-        for word in TEXT..WORDS {
-            let eight = std::array::from_fn(|_| bytes.next().unwrap_or(0));
-            writer.set(at + word, u64::from_ne_bytes(eight));
-        }
-        writer.set(at, odd + 1);
+        let begun = Version::of(board.read(at)).begun(0);
+        writer.set(at, begun.word());
+        let whole = seqlock::write(begun, || {
+            writer.set(at + 1, self.lines);
+            writer.set(at + 2, self.since);
+            let text = seqlock::words_of(self.fault.as_bytes(), WORDS - TEXT);
+            (at + TEXT..).zip(text).for_each(|(counter, word)| writer.set(counter, word));
+        });
+        writer.set(at, whole.word());
     }
 
     /// How long it has counted, in seconds.

@@ -118,5 +118,5 @@ pub fn judge(request: Request<'_>, file: BorrowedFd<'_>) -> Status {
 /// Whether root alone may write to a file, as far as unix is concerned.
 fn is_roots(file: BorrowedFd<'_>) -> bool {
     let metadata = file.try_clone_to_owned().and_then(|file| File::from(file).metadata());
-    metadata.is_ok_and(|metadata| metadata.uid() == 0 && metadata.mode() & 0o022 == 0)
+    metadata.is_ok_and(|metadata| mapping::distrust(metadata.uid(), metadata.mode(), 0).is_none())
 }

@@ -3,8 +3,9 @@
 //! Nothing in here knows of httpd: `tests/counters.rs` has it alone.
 
 use super::latency;
+use crate::httpd::seqlock::{self, Version};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why requests are refused: the code of the message that says so, and what it means.
 pub const REASONS: [(&str, &str); 21] = [
@@ -52,7 +53,7 @@ const REFUSED: usize = 1;
 const ENTERED: usize = REFUSED + REASONS.len();
 const SET: usize = (ENTERED + latency::CLASSES).next_multiple_of(LINE);
 
-// A note of a worker: the process, with a number that changes with each change (odd meanwhile), its kind, and its context.
+// A note of a worker: its version, with the process, its kind, and its context.
 const NOTES_AT: usize = SETS_AT + SETS * SET;
 const NOTE: usize = 4 * LINE;
 const TEXT_AT: usize = 2;
@@ -87,29 +88,6 @@ pub struct Totals {
     pub kept: u64,
     /// Requests refused, as in [`REASONS`].
     pub refused: [u64; REASONS.len()],
-}
-
-/// The state of a note: a number that tells one from the next, and the process it belongs to (0: none).
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct State {
-    number: u32,
-    process: u32,
-}
-
-impl State {
-    fn of(word: u64) -> State {
-        State { number: (word >> 32) as u32, process: word as u32 }
-    }
-
-    fn word(self) -> u64 {
-        u64::from(self.number) << 32 | u64::from(self.process)
-    }
-
-    /// The next one that is whole, or (`is_whole` is false) about to be written.
-    fn next(self, process: u32, is_whole: bool) -> State {
-        let step = if (self.number & 1 == 0) == is_whole { 2 } else { 1 };
-        State { number: self.number.wrapping_add(step), process }
-    }
 }
 
 impl CounterBoard {
@@ -172,44 +150,41 @@ impl CounterBoard {
     /// `None` where all are taken.
     pub fn worker_begins(self, process: u32, home: usize, kind: WorkerKind, context: &[u8]) -> Option<usize> {
         let places = (0..WORKERS).map(|step| (home + step) % WORKERS);
-        let (place, state) = places.into_iter().find_map(|place| {
+        let (place, begun) = places.into_iter().find_map(|place| {
             let word = &self.note(place)[0];
             let free = word.load(Ordering::Relaxed);
-            let writing = State::of(free).next(process, false);
-            let is_free = State::of(free).process == 0;
+            let begun = Version::of(free).begun(process);
+            let is_free = Version::of(free).process() == 0;
             // First: who looks for the workers of a process that was killed in between finds this one.
             if is_free && self.0[NOTED].load(Ordering::Relaxed) <= place as u64 {
                 self.0[NOTED].fetch_max(place as u64 + 1, Ordering::SeqCst);
             }
             let is_taken = is_free
-                && word.compare_exchange(free, writing.word(), Ordering::Acquire, Ordering::Relaxed).is_ok();
-            is_taken.then_some((place, writing))
+                && word.compare_exchange(free, begun.word(), Ordering::Acquire, Ordering::Relaxed).is_ok();
+            is_taken.then_some((place, begun))
         })?;
         let note = self.note(place);
-        // Whoever sees one of the words that follow sees the number changed.
-        fence(Ordering::Release);
-        note[1].store(kind as u64, Ordering::Relaxed);
-        let cut = &context[..context.len().min(TEXT * 8)];
-        for (word, bytes) in note[TEXT_AT..].iter().zip(cut.chunks(8).chain([&[][..]])) {
-            let mut eight = [0; 8];
-            eight[..bytes.len()].copy_from_slice(bytes);
-            word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
-        }
-        note[0].store(state.next(process, true).word(), Ordering::Release);
+        let whole = seqlock::write(begun, || {
+            note[1].store(kind as u64, Ordering::Relaxed);
+            for (word, text) in note[TEXT_AT..].iter().zip(seqlock::words_of(context, TEXT)) {
+                word.store(text, Ordering::Relaxed);
+            }
+        });
+        note[0].store(whole.word(), Ordering::Release);
         Some(place)
     }
 
     /// The worker noted there has ended.
     pub fn worker_ends(self, place: usize) {
         let word = &self.note(place)[0];
-        let state = State::of(word.load(Ordering::Relaxed));
-        word.store(state.next(0, true).word(), Ordering::Release);
+        let version = Version::of(word.load(Ordering::Relaxed));
+        word.store(version.whole(0).word(), Ordering::Release);
     }
 
     /// A process has ended, however that came, and all its workers with it.
     pub fn process_ended(self, process: u32) {
         for place in 0..self.noted() {
-            if State::of(self.note(place)[0].load(Ordering::Relaxed)).process == process {
+            if Version::of(self.note(place)[0].load(Ordering::Relaxed)).process() == process {
                 self.worker_ends(place);
             }
         }
@@ -231,16 +206,12 @@ impl CounterBoard {
     /// The context of the worker noted there; `None` where there is none of this kind.
     fn read(self, place: usize, kind: WorkerKind) -> Option<String> {
         let note = self.note(place);
-        let before = State::of(note[0].load(Ordering::Acquire));
-        if before.process == 0 || before.number & 1 == 1 {
-            return None;
-        }
-        let is_such = note[1].load(Ordering::Relaxed) == kind as u64;
-        let text = note[TEXT_AT..].iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
-        let text: Vec<u8> = text.take_while(|byte| *byte != 0).collect();
-        fence(Ordering::Acquire);
-        let is_whole = State::of(note[0].load(Ordering::Relaxed)) == before;
+        let version = || Version::of(note[0].load(Ordering::Relaxed));
+        let (is_such, text) = seqlock::read(version, |version| {
+            let is_such = version.process() != 0 && note[1].load(Ordering::Relaxed) == kind as u64;
+            (is_such, seqlock::text_of(note[TEXT_AT..].iter().map(|word| word.load(Ordering::Relaxed))))
+        })?;
         let mark = if text.len() == TEXT * 8 { "..." } else { "" };
-        (is_whole && is_such).then(|| format!("{}{mark}", String::from_utf8_lossy(&text)))
+        is_such.then(|| format!("{}{mark}", String::from_utf8_lossy(&text)))
     }
 }

@@ -23,6 +23,7 @@ mod rule_list;
 mod selector;
 mod spec;
 mod tag;
+mod trust;
 
 pub use compiled::{CompileError, CompiledMap, Found, ResolvedMap};
 pub use context::{Context, ContextError, MAX_CONTEXT};
@@ -37,3 +38,4 @@ pub use rule_list::{Iter, RuleList};
 pub use selector::{Client, Selector, SelectorError};
 pub use spec::{DomainSpec, SpecError};
 pub use tag::{is_tag, tag};
+pub use trust::{Distrust, distrust, first_untrusted};

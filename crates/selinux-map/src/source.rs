@@ -1,13 +1,13 @@
 //! Map files as they lie on disk, text or compiled.
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::iter;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use mapping::{Case, CompiledError, CompiledMap, Line, Map, MapError};
+use mapping::{Case, CompiledError, CompiledMap, Distrust, Line, Map, MapError, first_untrusted};
 
 use rustix::process::geteuid;
 
@@ -16,9 +16,6 @@ use crate::problem::{Level, Problem};
 
 /// What every compiled map starts with, of whatever version; no text has the byte that follows it.
 const MAGIC: &[u8] = b"selmap";
-
-/// Of a folder: only who owns a file in it may replace it.
-const STICKY: u32 = 0o1000;
 
 /// A map file that was read.
 pub struct Source {
@@ -118,20 +115,19 @@ pub fn nth_line(text: &[u8], number: usize) -> Option<&[u8]> {
 /// the folders on the way to it.
 pub fn untrusted(path: &Path) -> Option<Problem> {
     let whole = fs::canonicalize(path).ok().filter(|whole| whole.is_file())?;
-    let mut places = iter::once(path).chain(whole.ancestors().skip(1));
-    places.find_map(|place| {
-        let metadata = fs::metadata(place).ok()?;
-        // In a folder such as /tmp, nobody may replace a file of somebody else's.
-        let protected = metadata.is_dir() && metadata.mode() & STICKY != 0;
-        let message = if protected {
-            return None;
-        } else if ![0, geteuid().as_raw()].contains(&metadata.uid()) {
+    // One that may not be looked at has nothing to be told of.
+    let ask = |place: &Path| -> Result<_, Infallible> {
+        Ok(fs::metadata(place).map_or((0, 0), |metadata| (metadata.uid(), metadata.mode())))
+    };
+    let Ok(found) = first_untrusted((path, &whole), geteuid().as_raw(), ask);
+    let (place, distrust) = found?;
+    let message = match distrust {
+        Distrust::Owner(_) => {
             "it is neither root's nor yours, and the server refuses such a file: chown root"
-        } else if metadata.mode() & 0o022 != 0 {
+        }
+        Distrust::Group | Distrust::Everybody => {
             "others may write it, and the server refuses such a file: chmod go-w"
-        } else {
-            return None;
-        };
-        Some(Problem::whole(&place.display().to_string(), Level::Warning, message.to_owned()))
-    })
+        }
+    };
+    Some(Problem::whole(&place.display().to_string(), Level::Warning, message.to_owned()))
 }

@@ -1,6 +1,8 @@
 //! The directives: each a row of the table, and a setter.
 
-use crate::config::settings::{self, Granted, Interpreters, MapFile, ReuseLimits, Section, Settings, Slot};
+use crate::config::settings::{
+    self, Granted, Interpreters, MapFile, ReuseLimits, Section, Selinux, Settings, Slot,
+};
 use crate::httpd::directive::{
     Directive, DirectiveContext, DirectiveTable, Row, Setter, Words, WordsSetter, one_argument, words,
 };
@@ -12,7 +14,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// All directives of the module.
-pub static TABLE: DirectiveTable<14> = DirectiveTable::new([
+pub static TABLE: DirectiveTable<Selinux, 14> = DirectiveTable::new([
     SERVER_DOMAIN,
     DOMAIN_MAP,
     GROUP_FILE,
@@ -29,7 +31,7 @@ pub static TABLE: DirectiveTable<14> = DirectiveTable::new([
     SERVER_HANDLER,
 ]);
 
-type SectionRow = Row<Section>;
+type SectionRow = Row<Selinux>;
 
 const SERVER_DOMAIN: SectionRow = one_argument::<ServerDomain>(
     c"SELinuxServerDomain",
@@ -39,10 +41,10 @@ const SERVER_DOMAIN: SectionRow = one_argument::<ServerDomain>(
 struct ServerDomain;
 
 impl Setter for ServerDomain {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
-    fn set(directive: &Directive<'_>, _: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, _: &mut Section<'c>, argument: &str) -> Result<(), String> {
         let value = (directive.location(), domain(argument)?);
         let set = Settings::of(directive.keeper()).server_domain.set(value);
         set.map_err(|_| "is there already: there is one server domain, remove one of the two".to_owned())
@@ -57,10 +59,10 @@ const DOMAIN_MAP: SectionRow = one_argument::<DomainMap>(
 struct DomainMap;
 
 impl Setter for DomainMap {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
-    fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, section: &mut Section<'c>, argument: &str) -> Result<(), String> {
         let (kind, name) = match argument.split_once(':') {
             Some(("fst", name)) => (FileKind::Compiled, name),
             Some(("txt", name)) => (FileKind::Text, name),
@@ -95,10 +97,10 @@ const GROUP_FILE: SectionRow = one_argument::<GroupFile>(
 struct GroupFile;
 
 impl Setter for GroupFile {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::AuthConfig;
 
-    fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, section: &mut Section<'c>, argument: &str) -> Result<(), String> {
         // Whoever writes `.htaccess` must not choose a label: of group files, only the administrator's counts.
         if !directive.is_in_htaccess() {
             section.group_file = Some(source(directive, FileKind::Groups, argument)?);
@@ -115,10 +117,10 @@ const DOMAIN_ENV: SectionRow = one_argument::<DomainEnv>(
 struct DomainEnv;
 
 impl Setter for DomainEnv {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
-    fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, section: &mut Section<'c>, argument: &str) -> Result<(), String> {
         add_rule(directive, section, Rule::Env(argument.to_owned()));
         Ok(())
     }
@@ -130,10 +132,10 @@ const DOMAIN_VAL: SectionRow =
 struct DomainVal;
 
 impl Setter for DomainVal {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
-    fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, section: &mut Section<'c>, argument: &str) -> Result<(), String> {
         add_rule(directive, section, Rule::Val(Slot::from(domain(argument)?)));
         Ok(())
     }
@@ -147,10 +149,14 @@ const DOMAIN: SectionRow = words::<Domain>(
 struct Domain;
 
 impl WordsSetter for Domain {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
-    fn set(directive: &Directive<'_>, section: &mut Section, mut words: Words<'_>) -> Result<(), String> {
+    fn set<'c>(
+        directive: &Directive<'c>,
+        section: &mut Section<'c>,
+        mut words: Words<'_>,
+    ) -> Result<(), String> {
         let spec =
             words.next().ok_or("takes a domain, and for whom: SELinuxDomain SPEC [not] PROVIDER ...")?;
         let slot = Slot::from(DomainSpec::parse_bytes(spec.to_bytes()).map_err(|error| error.to_string())?);
@@ -179,10 +185,10 @@ const DOMAIN_PEER: SectionRow = one_argument::<DomainPeer>(
 struct DomainPeer;
 
 impl Setter for DomainPeer {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
-    fn set(directive: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, section: &mut Section<'c>, argument: &str) -> Result<(), String> {
         section.peer = Some(match argument.to_ascii_lowercase().as_str() {
             "none" => Peer::None,
             "range" => Peer::Range,
@@ -230,10 +236,10 @@ const UNMAPPED: SectionRow = one_argument::<UnmappedRequests>(
 struct UnmappedRequests;
 
 impl Setter for UnmappedRequests {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
-    fn set(_: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(_: &Directive<'c>, section: &mut Section<'c>, argument: &str) -> Result<(), String> {
         section.unmapped = Some(match argument.to_ascii_lowercase().as_str() {
             "refuse" => Unmapped::Refuse,
             "server" => Unmapped::Server,
@@ -251,10 +257,10 @@ const ALLOW_CACHES: SectionRow = one_argument::<AllowCaches>(
 struct AllowCaches;
 
 impl Setter for AllowCaches {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
-    fn set(_: &Directive<'_>, section: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(_: &Directive<'c>, section: &mut Section<'c>, argument: &str) -> Result<(), String> {
         section.allow_caches = Some(flag(argument)?);
         Ok(())
     }
@@ -268,10 +274,14 @@ const EXPLAIN: SectionRow = words::<Explain>(
 struct Explain;
 
 impl WordsSetter for Explain {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Anywhere;
 
-    fn set(directive: &Directive<'_>, section: &mut Section, mut words: Words<'_>) -> Result<(), String> {
+    fn set<'c>(
+        directive: &Directive<'c>,
+        section: &mut Section<'c>,
+        mut words: Words<'_>,
+    ) -> Result<(), String> {
         let is_on = words.next().map(|word| flag(&word.to_string_lossy()));
         let is_on = is_on.unwrap_or_else(|| Err("takes On or Off, and addresses".to_owned()))?;
         let networks =
@@ -299,10 +309,10 @@ const REQUIRED: SectionRow = one_argument::<Required>(
 struct Required;
 
 impl Setter for Required {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
-    fn set(directive: &Directive<'_>, _: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, _: &mut Section<'c>, argument: &str) -> Result<(), String> {
         let set = Settings::of(directive.keeper()).required.set(flag(argument)?);
         set.map_err(|_| "is there already: remove one of the two".to_owned())
     }
@@ -316,10 +326,10 @@ const INTERPRETERS: SectionRow = one_argument::<SharedInterpreters>(
 struct SharedInterpreters;
 
 impl Setter for SharedInterpreters {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
-    fn set(directive: &Directive<'_>, _: &mut Section, argument: &str) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, _: &mut Section<'c>, argument: &str) -> Result<(), String> {
         let value = match argument.to_ascii_lowercase().as_str() {
             "refuse" => Interpreters::Refuse,
             "shared" => Interpreters::Shared,
@@ -338,10 +348,10 @@ const SERVER_HANDLER: SectionRow = words::<ServerHandler>(
 struct ServerHandler;
 
 impl WordsSetter for ServerHandler {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
-    fn set(directive: &Directive<'_>, _: &mut Section, words: Words<'_>) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, _: &mut Section<'c>, words: Words<'_>) -> Result<(), String> {
         let names: Vec<_> = words.map(CStr::to_owned).collect();
         if names.is_empty() {
             return Err("names no handler".to_owned());
@@ -359,10 +369,10 @@ const WORKER: SectionRow = words::<Worker>(
 struct Worker;
 
 impl WordsSetter for Worker {
-    type Configuration = Section;
+    type Module = Selinux;
     const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
-    fn set(directive: &Directive<'_>, _: &mut Section, words: Words<'_>) -> Result<(), String> {
+    fn set<'c>(directive: &Directive<'c>, _: &mut Section<'c>, words: Words<'_>) -> Result<(), String> {
         let words: Vec<_> = words.map(CStr::to_string_lossy).collect();
         let limits = match words.split_first() {
             Some((kind, [])) if kind.eq_ignore_ascii_case("one-time") => None,
@@ -404,7 +414,7 @@ fn flag(argument: &str) -> Result<bool, String> {
 }
 
 /// Puts a rule behind the section's others.
-fn add_rule(directive: &Directive<'_>, section: &mut Section, source: Rule<Slot, MapFile, Granted>) {
+fn add_rule<'c>(directive: &Directive<'c>, section: &mut Section<'c>, source: Rule<Slot, MapFile, Granted>) {
     let keeper = directive.keeper();
     let settings = Settings::of(keeper);
     let rule = Arc::new(settings::Rule::new(directive.location(), source));

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-type Scope<'s> = AnyScope<'s, Section>;
-type Server<'s> = AnyServer<'s, Section>;
+type Scope<'s> = AnyScope<'s, Section<'s>>;
+type Server<'s> = AnyServer<'s, Section<'s>>;
 
 const HEAD: &str = "\
 SELinux rules by scope, in the order in which they are tried; the first that matches decides.

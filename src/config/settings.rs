@@ -3,8 +3,9 @@
 
 use crate::httpd::bound::Binding;
 use crate::httpd::configuration::{Configuration, Keeper};
-use crate::httpd::pool::Pool;
+use crate::httpd::pool::{Name, Pool};
 use crate::httpd::provider::Provider;
+use crate::httpd::request::Request;
 use crate::maps::{self, Maps, Sources};
 use crate::selinux::SharedContext;
 use crate::selinux::contexts::LocatedSpec;
@@ -145,9 +146,9 @@ pub struct Settings {
     /// Set when the server has started: what requests are decided by.
     pub started: OnceLock<Started>,
     /// The files, published for children; set where httpd is about to serve.
-    pub maps: OnceCell<Maps>,
+    pub maps: OnceCell<Arc<Maps>>,
     /// Whether the kernel enforces, at any time; set as above, if the kernel tells.
-    pub live_state: OnceLock<LiveState>,
+    pub live_state: OnceLock<Arc<LiveState>>,
     /// What interpreters are told for mapped requests (`interop::BOUND`); set as above.
     pub binding: OnceLock<Binding>,
 }
@@ -198,8 +199,8 @@ pub struct Started {
 
 impl Settings {
     /// The settings of the configuration that is being read, or was.
-    pub fn of(keeper: Keeper<'_>) -> &'static Settings {
-        keeper.the_one(c"mod_selinux settings")
+    pub fn of(keeper: Keeper<'_>) -> &Settings {
+        keeper.the_one(const { Name::new(c"mod_selinux settings") })
     }
 
     /// The rules of all sections, in the order they were read.
@@ -239,21 +240,24 @@ impl Settings {
     }
 }
 
+/// Names this module where httpd's untyped memory gets its types back: `lib.rs` says which they are.
+pub struct Selinux;
+
 /// A section's configuration, or, merged, that of a request's place.
 #[derive(Clone, Copy)]
-pub struct Section {
+pub struct Section<'c> {
     /// The rules, in the order they are tried; `None` where there are none.
-    pub rules: Option<&'static RuleList<'static, Arc<Rule>>>,
+    pub rules: Option<&'c RuleList<'c, Arc<Rule>>>,
     /// The number of `AuthGroupFile` among the files that rules read.
     pub group_file: Option<usize>,
     /// The whole server's settings; set wherever requests may be confined.
-    pub settings: Option<&'static Settings>,
+    pub settings: Option<&'c Settings>,
     /// `SELinuxUnmapped`.
     pub unmapped: Option<Unmapped>,
     /// `SELinuxAllowCaches`.
     pub allow_caches: Option<bool>,
     /// `SELinuxExplain`: the addresses that get explanations instead of what they asked for.
-    pub explain: Option<&'static Vec<Network>>,
+    pub explain: Option<&'c Vec<Network>>,
     /// `SELinuxDomainPeer`.
     pub peer: Option<Peer>,
     /// Its number among those of the settings, if it is `range`.
@@ -262,13 +266,13 @@ pub struct Section {
     pub is_broken: bool,
 }
 
-impl Section {
+impl Section<'_> {
     /// Whether requests here may have to leave the server context.
     pub fn confines(&self) -> bool {
         self.is_broken || self.rules.is_some() || self.peer == Some(Peer::Range)
     }
 
-    const UNSET: Section = Section {
+    const UNSET: Self = Section {
         rules: None,
         group_file: None,
         settings: None,
@@ -281,14 +285,14 @@ impl Section {
     };
 }
 
-static BROKEN: Section = Section { is_broken: true, ..Section::UNSET };
+static BROKEN: Section<'static> = Section { is_broken: true, ..Section::UNSET };
 
-impl Configuration for Section {
-    fn unset() -> Section {
+impl<'c> Configuration<'c> for Section<'c> {
+    fn unset() -> Self {
         Section::UNSET
     }
 
-    fn broken() -> &'static Section {
+    fn broken() -> &'c Self {
         &BROKEN
     }
 
@@ -296,7 +300,7 @@ impl Configuration for Section {
         self.is_broken
     }
 
-    fn merged_into(&self, outer: &Section, keeper: Keeper<'_>) -> Section {
+    fn merged_into(&self, outer: &Self, keeper: Keeper<'c>) -> Self {
         if self.is_broken || outer.is_broken {
             return BROKEN;
         }
@@ -316,4 +320,9 @@ impl Configuration for Section {
             is_broken: false,
         }
     }
+}
+
+/// What is configured for the place of a request.
+pub fn section(request: Request<'_>) -> &Section<'_> {
+    request.section::<Selinux>()
 }

@@ -3,11 +3,10 @@
 //! and its directives.
 
 use crate::ffi;
-use crate::httpd::configuration::Configuration;
+use crate::httpd::configuration::{Module as ThisModule, section_in};
 use crate::httpd::hook::Server;
-use crate::httpd::pool::Pool;
+use crate::httpd::pool::{Pool, Presence};
 use crate::httpd::request::Request;
-use crate::httpd::sections;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::ptr::{NonNull, null, null_mut};
@@ -44,11 +43,13 @@ struct Module {
 #[derive(Default)]
 pub struct Binding {
     modules: Vec<Module>,
+    /// Of the configuration's pool, which the modules' records and configurations are gone with.
+    presence: Option<Presence>,
 }
 
-// SAFETY: records of modules, functions and configurations, which stay where they are while the server's configuration does.
+// SAFETY: records of modules, functions and configurations, which are looked at while the server's configuration is there.
 unsafe impl Send for Binding {}
-// SAFETY: as above; nobody writes to them.
+// SAFETY: nobody writes to what the pointers are to, once the binding is made.
 unsafe impl Sync for Binding {}
 
 impl Binding {
@@ -57,11 +58,11 @@ impl Binding {
     ///
     /// # Errors
     /// The module of this name is another than is known here.
-    pub fn new<C: Configuration>(
-        main: Server<'_>,
-        configuration: Pool<'_>,
+    pub fn new<'s, M: ThisModule>(
+        main: &mut Server<'s>,
+        configuration: Pool<'s>,
         wanted: &'static [Wanted],
-        is_mapped: fn(&C) -> bool,
+        is_mapped: impl Fn(&M::Section<'_>) -> bool,
     ) -> Result<Binding, &'static CStr> {
         let mut modules: Vec<Module> = Vec::new();
         for wanted in wanted {
@@ -81,7 +82,7 @@ impl Binding {
         }
         for module in &mut modules {
             for server in main.all() {
-                // SAFETY: a server of the list, and its configuration, which nobody reads yet.
+                // SAFETY: a server of the list, and its configuration, which who has borrowed the servers alone may write.
                 unsafe {
                     let vector = (*server).lookup_defaults;
                     let before = ffi::ap_get_module_config(vector, module.module.as_ptr());
@@ -90,19 +91,21 @@ impl Binding {
                     }
                     let bound = module.bound(before, configuration).ok_or(module.wanted[0].1.module)?;
                     module.servers.push((before, bound));
-                    if is_mapped(sections::section_of(&*server)) {
+                    if section_in::<M>(vector).is_some_and(&is_mapped) {
                         ffi::ap_set_module_config(vector, module.module.as_ptr(), bound);
                     }
                 }
             }
         }
-        Ok(Binding { modules })
+        Ok(Binding { modules, presence: Some(configuration.presence()) })
     }
 
     /// Has the directives take effect at the request's place, for all requests that come from the same one of a client's;
     /// `false` where that cannot be.
     pub fn bind(&self, request: Request<'_>) -> bool {
-        self.modules.iter().all(|module| module.bind(request))
+        let is_there = self.presence.as_ref().is_some_and(Presence::is_there);
+        // SAFETY: the configuration is there, and with it what the modules have in it.
+        is_there && self.modules.iter().all(|module| unsafe { module.bind(request) })
     }
 }
 
@@ -114,9 +117,12 @@ impl Module {
         Some(Module { module, create, merge, wanted: Vec::new(), servers: Vec::new() })
     }
 
-    fn bind(&self, request: Request<'_>) -> bool {
+    /// # Safety
+    ///
+    /// The configuration that the module was found in is there.
+    unsafe fn bind(&self, request: Request<'_>) -> bool {
         let r = request.as_ptr();
-        // SAFETY: a live request has a server and a configuration. One that is not the server's was merged for the request, or for
+        // SAFETY: the caller's word; a live request has a server and a configuration. One that is not the server's was merged for the request, or for
         // one that it comes from, whose pool lives longer (`server/request.c`): nobody else reads it.
         unsafe {
             let vector = (*r).per_dir_config;

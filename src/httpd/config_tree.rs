@@ -6,22 +6,22 @@ use std::ffi::{CStr, c_char, c_int};
 /// The arguments of each directive of that name, in the order they stand, whatever sections they stand in: bytes, as
 /// httpd goes by them.
 ///
-/// To be called once the configuration is read.
+/// None where the configuration is yet to be read, or is about to go.
 pub fn arguments_of(directive: &str) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
-    // SAFETY: httpd keeps the tree as long as the configuration, and nobody changes it once it is read.
-    unsafe { walk(ffi::ap_conftree, directive, &mut found) };
+    // SAFETY: httpd's tree, which the configuration's one reader alone changes.
+    unsafe { walk(tree(), directive, &mut found) };
     found
 }
 
 /// The arguments of the last directive of that name that stands in no section.
 ///
-/// To be called once the configuration is read.
+/// None where the configuration is yet to be read, or is about to go.
 pub fn of_main_server(directive: &str) -> Option<Vec<u8>> {
     let mut found = None;
-    // SAFETY: as above, and so are the node's neighbours and texts.
+    // SAFETY: httpd's tree, which the configuration's one reader alone changes, with the nodes' neighbours and texts.
     unsafe {
-        let mut next = ffi::ap_conftree.cast_const();
+        let mut next = tree();
         while let Some(node) = next.as_ref() {
             if text(node.directive).eq_ignore_ascii_case(directive) {
                 found = Some(bytes(node.args).to_vec());
@@ -34,10 +34,22 @@ pub fn of_main_server(directive: &str) -> Option<Vec<u8>> {
 
 /// The section that starts at a place, as it is written there.
 ///
-/// To be called once the configuration is read.
+/// None where the configuration is yet to be read, or is about to go.
 pub fn section_at(file: &str, line: u32) -> Option<String> {
-    // SAFETY: as above.
-    unsafe { written_at(ffi::ap_conftree, file, line) }
+    // SAFETY: httpd's tree, which the configuration's one reader alone changes.
+    unsafe { written_at(tree(), file, line) }
+}
+
+/// The first node; null where there is no tree. httpd keeps it as long as the configuration, and forgets where it was only when
+/// that is gone (`server/main.c: main`).
+fn tree() -> *const ffi::ap_directive_t {
+    // SAFETY: reads globals that main() and the configuration's one reader set.
+    unsafe {
+        match ffi::ap_state_query(ffi::AP_SQ_MAIN_STATE) {
+            ffi::AP_SQ_MS_DESTROY_CONFIG | ffi::AP_SQ_MS_EXITING => std::ptr::null(),
+            _ => ffi::ap_conftree,
+        }
+    }
 }
 
 /// # Safety
@@ -47,7 +59,7 @@ unsafe fn walk(node: *const ffi::ap_directive_t, directive: &str, found: &mut Ve
     let mut next = node;
     // SAFETY: the caller's word, which goes for the node's neighbours and its texts.
     while let Some(node) = unsafe { next.as_ref() } {
-        // SAFETY: as above.
+        // SAFETY: the caller's word, which goes for the node's neighbours and its texts.
         unsafe {
             if text(node.directive).eq_ignore_ascii_case(directive) {
                 found.push(bytes(node.args).to_vec());
@@ -65,7 +77,7 @@ unsafe fn written_at(node: *const ffi::ap_directive_t, file: &str, line: u32) ->
     let mut next = node;
     // SAFETY: the caller's word, which goes for the node's neighbours and its texts.
     while let Some(node) = unsafe { next.as_ref() } {
-        // SAFETY: as above.
+        // SAFETY: the caller's word, which goes for the node's neighbours and its texts.
         unsafe {
             let name = text(node.directive);
             if node.line_num == line as c_int && name.starts_with('<') && text(node.filename) == file {

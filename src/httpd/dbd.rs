@@ -6,6 +6,7 @@
 
 use crate::ffi;
 use crate::httpd::config_tree;
+use crate::httpd::hook::OneThread;
 use crate::httpd::panic::catch_panic;
 use std::ffi::{CStr, c_void};
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +36,7 @@ pub fn keeps_none() -> bool {
 
 /// From now on, until the configuration is read again, who asks for a connection is judged. To be called when
 /// all modules are loaded.
-pub fn judge_open<H: OpenHook>() {
+pub fn judge_open<H: OpenHook>(_: &OneThread) {
     // SAFETY: the start has one thread. What is found under this name has this type, and whoever
     // retrieves what is put there casts it back. APR forgets it when modules are unloaded.
     unsafe {

@@ -1,7 +1,7 @@
 //! Directives, which fill the per-directory configuration.
 
 use crate::ffi;
-use crate::httpd::configuration::{Configuration, Keeper};
+use crate::httpd::configuration::{Configuration as _, Keeper, Module};
 use crate::httpd::module_record;
 use crate::httpd::panic::catch_panic;
 use crate::httpd::pool::Pool;
@@ -72,14 +72,10 @@ impl<'d> Directive<'d> {
 
     /// The authorization provider that the rest of the directive's words name, with its arguments.
     pub fn provider(&self, mut words: Words<'_>) -> Result<Provider, ProviderError> {
-        // SAFETY: both are in the configuration's pool or in the directive's node, which httpd keeps as long
-        // (mod_authz_core relies on that); for `'static`, see `Keeper`.
-        let (name, arguments) = unsafe {
-            let name = words.next().unwrap_or_default();
-            (&*std::ptr::from_ref(name), &*std::ptr::from_ref(words.rest()))
-        };
-        // SAFETY: as above.
-        unsafe { Provider::new(self.parameters, name, arguments) }
+        let name = words.next().unwrap_or_default();
+        // SAFETY: the parameters are this directive's. Both texts are in the words' pool or in their directive's node, which
+        // httpd keeps as long (mod_authz_core relies on that).
+        unsafe { Provider::new(self.parameters, name, words.rest(), words.pool) }
     }
 
     /// Nothing where the directive may stand where it does, else what httpd says of it. `.htaccess` is for
@@ -106,28 +102,28 @@ impl<'d> Directive<'d> {
 
 /// What a directive does with its one argument. Its error is shown after file, line and name.
 pub trait Setter {
-    /// The section's configuration.
-    type Configuration: Configuration;
+    /// Whose section it sets.
+    type Module: Module;
     /// Where the directive may stand.
     const CONTEXT: DirectiveContext;
     /// Takes the directive's argument up.
-    fn set(
-        directive: &Directive<'_>,
-        configuration: &mut Self::Configuration,
+    fn set<'c>(
+        directive: &Directive<'c>,
+        section: &mut <Self::Module as Module>::Section<'c>,
         argument: &str,
     ) -> Result<(), String>;
 }
 
 /// What a directive does with all that follows its name.
 pub trait WordsSetter {
-    /// The section's configuration.
-    type Configuration: Configuration;
+    /// Whose section it sets.
+    type Module: Module;
     /// Where the directive may stand.
     const CONTEXT: DirectiveContext;
     /// Takes the directive's words up.
-    fn set(
-        directive: &Directive<'_>,
-        configuration: &mut Self::Configuration,
+    fn set<'c>(
+        directive: &Directive<'c>,
+        section: &mut <Self::Module as Module>::Section<'c>,
         words: Words<'_>,
     ) -> Result<(), String>;
 }
@@ -171,9 +167,9 @@ unsafe extern "C" fn take_one<S: Setter>(
 ) -> *const c_char {
     // SAFETY: httpd passes its parameters, the section's configuration made by `create`, and an argument.
     unsafe {
-        take(parameters, configuration, argument, S::CONTEXT, |directive, configuration, argument| {
+        take::<S::Module>(parameters, configuration, argument, S::CONTEXT, |directive, section, argument| {
             let argument = argument.to_str().map_err(|_| "the argument is not UTF-8")?;
-            S::set(directive, configuration, argument)
+            S::set(directive, section, argument)
         })
     }
 }
@@ -183,10 +179,11 @@ unsafe extern "C" fn take_words<S: WordsSetter>(
     configuration: *mut c_void,
     arguments: *const c_char,
 ) -> *const c_char {
-    // SAFETY: as above, and the text after the directive's name.
+    // SAFETY: httpd passes its parameters, the section's configuration made by `create`, and the text after the
+    // directive's name.
     unsafe {
-        take(parameters, configuration, arguments, S::CONTEXT, |directive, configuration, rest| {
-            S::set(directive, configuration, Words { rest, pool: directive.pool() })
+        take::<S::Module>(parameters, configuration, arguments, S::CONTEXT, |directive, section, rest| {
+            S::set(directive, section, Words { rest, pool: directive.pool() })
         })
     }
 }
@@ -196,23 +193,24 @@ unsafe extern "C" fn take_words<S: WordsSetter>(
 /// # Safety
 ///
 /// `configuration` is that of the section, as `create` made it; the rest is as httpd passes it.
-unsafe fn take<C: Configuration>(
+unsafe fn take<M: Module>(
     parameters: *mut ffi::cmd_parms,
     configuration: *mut c_void,
     argument: *const c_char,
     place: DirectiveContext,
-    set: impl FnOnce(&Directive<'_>, &mut C, &CStr) -> Result<(), String>,
+    set: impl for<'c> FnOnce(&Directive<'c>, &mut M::Section<'c>, &CStr) -> Result<(), String>,
 ) -> *const c_char {
     catch_panic(c"mod_selinux failed on this directive (the log says why)".as_ptr(), || {
         // SAFETY: as `create` made it.
-        if !module_record::is_registered() || unsafe { (*configuration.cast::<C>()).is_broken() } {
+        let is_broken = unsafe { (*configuration.cast::<M::Section<'_>>()).is_broken() };
+        if !module_record::is_registered() || is_broken {
             return c"mod_selinux failed before this directive (the log says why)".as_ptr();
         }
         // SAFETY: the caller's word; the configuration is read by one thread, and nobody else has this section.
-        let (directive, configuration, argument) = unsafe {
+        let (directive, section, argument) = unsafe {
             (
                 Directive { parameters: &*parameters },
-                &mut *configuration.cast::<C>(),
+                &mut *configuration.cast::<M::Section<'_>>(),
                 CStr::from_ptr(argument),
             )
         };
@@ -223,7 +221,7 @@ unsafe fn take<C: Configuration>(
             let argument = argument.to_string_lossy();
             directive.pool().text(&format!("{} {argument}: {reason}", directive.name())).as_ptr()
         };
-        set(&directive, configuration, argument).map_or_else(report, |()| null())
+        set(&directive, section, argument).map_or_else(report, |()| null())
     })
 }
 
@@ -251,36 +249,37 @@ const fn row(
 }
 
 /// The row of a directive with one argument. `help` is what `httpd -L` prints.
-pub const fn one_argument<S: Setter>(name: &'static CStr, help: &'static CStr) -> Row<S::Configuration> {
+pub const fn one_argument<S: Setter>(name: &'static CStr, help: &'static CStr) -> Row<S::Module> {
     let func = ffi::cmd_func { take1: Some(take_one::<S>) };
-    Row { row: row(name, help, func, ffi::cmd_how_TAKE1, S::CONTEXT), configuration: PhantomData }
+    Row { row: row(name, help, func, ffi::cmd_how_TAKE1, S::CONTEXT), module: PhantomData }
 }
 
 /// The row of a directive that reads its words itself.
-pub const fn words<S: WordsSetter>(name: &'static CStr, help: &'static CStr) -> Row<S::Configuration> {
+pub const fn words<S: WordsSetter>(name: &'static CStr, help: &'static CStr) -> Row<S::Module> {
     let func = ffi::cmd_func { raw_args: Some(take_words::<S>) };
-    Row { row: row(name, help, func, ffi::cmd_how_RAW_ARGS, S::CONTEXT), configuration: PhantomData }
+    Row { row: row(name, help, func, ffi::cmd_how_RAW_ARGS, S::CONTEXT), module: PhantomData }
 }
 
-/// A row, for configurations of one type.
-pub struct Row<C> {
+/// A row, for sections of one module's.
+pub struct Row<M> {
     row: ffi::command_rec,
-    configuration: PhantomData<fn(C)>,
+    module: PhantomData<fn(M)>,
 }
 
 /// A table of directives, ended as httpd wants it.
 #[repr(C)]
-pub struct DirectiveTable<const ROWS: usize> {
+pub struct DirectiveTable<M, const ROWS: usize> {
     rows: [ffi::command_rec; ROWS],
     end: ffi::command_rec,
+    module: PhantomData<fn(M)>,
 }
 
 // SAFETY: httpd only reads the table, and it points to constants.
-unsafe impl<const ROWS: usize> Sync for DirectiveTable<ROWS> {}
+unsafe impl<M, const ROWS: usize> Sync for DirectiveTable<M, ROWS> {}
 
-impl<const ROWS: usize> DirectiveTable<ROWS> {
-    /// A table of these rows, whose setters all fill a `C`.
-    pub const fn new<C: Configuration>(rows: [Row<C>; ROWS]) -> Self {
+impl<M: Module, const ROWS: usize> DirectiveTable<M, ROWS> {
+    /// A table of these rows, whose setters all fill the module's sections.
+    pub const fn new(rows: [Row<M>; ROWS]) -> Self {
         let end = ffi::command_rec {
             name: null(),
             func: ffi::cmd_func { no_args: None },
@@ -289,7 +288,7 @@ impl<const ROWS: usize> DirectiveTable<ROWS> {
             args_how: ffi::cmd_how_RAW_ARGS,
             errmsg: null(),
         };
-        let mut table = DirectiveTable { rows: [end; ROWS], end };
+        let mut table = DirectiveTable { rows: [end; ROWS], end, module: PhantomData };
         let mut index = 0;
         while index < ROWS {
             table.rows[index] = rows[index].row;

@@ -5,6 +5,8 @@
 //! a filter put in between carries each call to the thread that the parent's filters belong to.
 
 use crate::ffi;
+use crate::httpd::connection::{Here, go_on};
+use crate::httpd::loan::{Lent, lend};
 use crate::httpd::panic::catch_panic;
 use crate::httpd::request::Request;
 use std::ffi::{CStr, c_int, c_void};
@@ -13,7 +15,8 @@ use std::ops::Range;
 
 /// Carries calls to the parent's thread.
 pub trait FilterTransport: Send + 'static {
-    /// Makes the call where the parent's filters belong, and waits for its result.
+    /// Makes the call where the parent's filters belong, and waits for its result. It is made or dropped when this returns:
+    /// else the process ends.
     fn carry(&self, call: Call) -> c_int;
 }
 
@@ -21,15 +24,18 @@ pub trait FilterTransport: Send + 'static {
 ///
 /// # Invariants
 ///
-/// The filter and the brigade are live, and the thread that made the call waits for its result.
-#[derive(Clone, Copy)]
+/// The filter, if there is one, the brigade and the connection are live, and the thread that made the call waits until this is
+/// dropped.
 pub struct Call {
     filter: *mut ffi::ap_filter_t,
     brigade: *mut ffi::apr_bucket_brigade,
+    connection: *mut ffi::conn_rec,
     kind: Kind,
+    #[expect(dead_code, reason = "its drop ends the loan")]
+    lent: Lent,
 }
 
-// SAFETY: by the invariant only the thread that runs the call touches the two meanwhile.
+// SAFETY: by the invariant only the thread that runs the call touches these meanwhile.
 unsafe impl Send for Call {}
 
 #[derive(Clone, Copy)]
@@ -41,8 +47,10 @@ enum Kind {
 impl Call {
     /// Makes the call, on this thread; answers an `apr_status_t`.
     pub fn run(self) -> c_int {
-        // SAFETY: the invariant.
+        // SAFETY: the invariant. What these filters keep with a thread is not to go with the part's.
         unsafe {
+            go_on();
+            let _connection = Here::new(self.connection);
             match self.kind {
                 Kind::Pass => ffi::ap_pass_brigade(self.filter, self.brigade),
                 Kind::Get { mode, block, bytes } => {
@@ -93,13 +101,13 @@ pub fn close<T>(request: Request<'_>, body: impl FnOnce() -> T) -> T {
             (*others(request, &raw mut (*r).output_filters), *others(request, &raw mut (*r).input_filters))
         }
     };
-    // SAFETY: as above. Without filters, nothing is passed on (`ap_pass_brigade`).
+    // SAFETY: the request is live and this thread's. Without filters, nothing is passed on (`ap_pass_brigade`).
     unsafe {
         (*r).output_filters = std::ptr::null_mut();
         (*r).input_filters = std::ptr::null_mut();
     }
     let result = body();
-    // SAFETY: as above.
+    // SAFETY: the request is live and this thread's, and so is the memory of its filters, whatever has become of their chains.
     unsafe {
         (*r).output_filters = output;
         (*r).input_filters = input;
@@ -134,7 +142,7 @@ pub fn keep_only(request: Request<'_>, names: &[&CStr]) {
 /// Whether a filter of the request's own has its code in one of these places.
 pub fn any_in(request: Request<'_>, places: &[Range<usize>]) -> bool {
     let r = request.as_ptr();
-    // SAFETY: as above; a filter has one function, for output or for input, in the same place (`ap_filter_func`).
+    // SAFETY: the request is live and this thread's; a chain ends in null. A filter has one function, for output or for input, in the same place (`ap_filter_func`).
     unsafe {
         [(*r).output_filters, (*r).input_filters].into_iter().any(|first| {
             std::iter::successors(first.as_ref(), |filter| filter.next.as_ref())
@@ -294,7 +302,7 @@ unsafe extern "C" fn input<C: FilterTransport>(
     block: ffi::apr_read_type_e,
     bytes: ffi::apr_off_t,
 ) -> c_int {
-    // SAFETY: as above.
+    // SAFETY: httpd calls the filter that `insert` made, with its own context and a live brigade.
     catch_panic(FAILED, || unsafe { carry::<C>(filter, brigade, Kind::Get { mode, block, bytes }) })
 }
 
@@ -307,6 +315,9 @@ unsafe fn carry<C: FilterTransport>(
     kind: Kind,
 ) -> c_int {
     // SAFETY: the caller's word.
-    let (carrier, next) = unsafe { (&*(*filter).ctx.cast::<C>(), (*filter).next) };
-    carrier.carry(Call { filter: next, brigade, kind })
+    let (carrier, filter, connection) = unsafe { (&*(*filter).ctx.cast::<C>(), (*filter).next, (*filter).c) };
+    let result = lend(|lent| carrier.carry(Call { filter, brigade, connection, kind, lent }));
+    // SAFETY: the call is over, and the request this thread's again.
+    unsafe { go_on() };
+    result
 }

@@ -2,8 +2,11 @@
 //! to the request what the next one goes by (`r->handler`).
 
 use crate::ffi;
+use crate::httpd::filter;
+use crate::httpd::hook::OneThread;
 use crate::httpd::panic::catch_panic;
 use crate::httpd::phase::{Function, links};
+use crate::httpd::php;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use std::ffi::{CStr, c_int};
@@ -41,8 +44,9 @@ static HANDLERS: OnceLock<Vec<(Handler, Option<usize>)>> = OnceLock::new();
 ///
 /// # Errors
 /// The list is not what is known here.
-pub fn take_over<J: HandlerJudge>() -> Result<(), String> {
-    let list = links(c"ap_hook_get_handler")?;
+pub fn take_over<J: HandlerJudge>(_: &OneThread) -> Result<(), String> {
+    // SAFETY: the process has one thread, which has no other list.
+    let list = unsafe { links(c"ap_hook_get_handler") }?;
     if list.is_empty() {
         return Err("httpd has no handlers".to_owned());
     }
@@ -64,6 +68,44 @@ pub fn take_over<J: HandlerJudge>() -> Result<(), String> {
     Ok(())
 }
 
+/// Runs the handlers until one answers, and has the request's own filters see the response's end here. A handler that ends
+/// this thread ends the process: only threads that are made for handlers may end with them (`thread`).
+pub fn run_to_end(request: Request<'_>) -> Status {
+    go_on_here(request);
+    /// # Safety
+    ///
+    /// The request is live and this thread's.
+    unsafe extern "C" fn run(r: *mut ffi::request_rec) -> c_int {
+        // SAFETY: the caller's word. What unwinds comes to an end here: this function does not.
+        unsafe { run_unwinding(r) }.0
+    }
+    // SAFETY: who has a `Request` has the request.
+    Status(unsafe { run(request.as_ptr()) })
+}
+
+/// Called where a handler is about to run on the connection's own thread, where others may have run before.
+pub fn go_on_here(_: Request<'_>) {
+    // SAFETY: who has a `Request` has the request.
+    unsafe { php::measure_connection_thread() };
+}
+
+/// Runs the handlers in the same way, on a thread that may end: unwinds where one ends it.
+///
+/// # Safety
+///
+/// The request is live and this thread's. Nothing with a destructor is on the stack that this may unwind.
+pub(super) unsafe fn run_unwinding(r: *mut ffi::request_rec) -> Status {
+    // SAFETY: the caller's word; the declaration of `ap_run_handler` lets a forced unwind through.
+    let (status, request) = unsafe { (Status(ffi::ap_run_handler(r)), Request::from_ptr(r)) };
+    // The end of a part is sent whatever its handler answers (`ap_run_sub_req`).
+    if status == Status::OK || status == Status::DONE || request.main().is_some() {
+        request.finalize();
+    } else if status.breaks_off() {
+        filter::break_off(request);
+    }
+    status
+}
+
 unsafe extern "C-unwind" fn declined(_: *mut ffi::request_rec) -> c_int {
     ffi::DECLINED
 }
@@ -81,10 +123,10 @@ unsafe extern "C-unwind" fn run_all<J: HandlerJudge>(r: *mut ffi::request_rec) -
                 Verdict::Answer(status) => return status.0,
             }
         }
-        // SAFETY: as above.
+        // SAFETY: a handler of httpd's, called as httpd would.
         let status = unsafe { handler(r) };
         if let Some(number) = *number {
-            // SAFETY: as above.
+            // SAFETY: httpd passes a live request, which the handler has left to this thread.
             catch_panic((), || J::after(unsafe { Request::from_ptr(r) }, number));
         }
         if status != ffi::DECLINED {

@@ -45,6 +45,18 @@ impl RunBefore {
     }
 }
 
+/// Shows that this process has no other thread that is httpd's: it starts, or it is a child that has not begun to serve.
+pub struct OneThread(PhantomData<*const ()>);
+
+impl OneThread {
+    /// # Safety
+    ///
+    /// The process has one thread as long as the value is there.
+    pub(super) unsafe fn new() -> OneThread {
+        OneThread(PhantomData)
+    }
+}
+
 /// A stage of a request's life.
 pub trait RequestHook {
     /// The hook's body; a panic in it refuses the request with 500.
@@ -54,13 +66,13 @@ pub trait RequestHook {
 /// The stage at which the configuration is read, and its directives are yet to be carried out.
 pub trait PreConfigHook {
     /// The hook's body, with the configuration's pool; a panic in it stops the start.
-    fn run(configuration: Pool<'_>) -> Status;
+    fn run(configuration: Pool<'_>, start: &OneThread) -> Status;
 }
 
 /// The start of a child, which is about to serve requests.
 pub trait ChildHook {
     /// The hook's body.
-    fn run(main: Server<'_>);
+    fn run(main: &mut Server<'_>);
 }
 
 /// The end of a child, in the parent.
@@ -72,35 +84,53 @@ pub trait ChildEndHook {
 /// A stage of the server's start.
 pub trait StartHook {
     /// The hook's body, with the configuration's pool; a panic in it stops the start.
-    fn run(configuration: Pool<'_>, server: Server<'_>) -> Status;
+    fn run<'s>(configuration: Pool<'s>, server: &mut Server<'s>) -> Status;
 }
 
 /// What `httpd -t` does with a configuration that is good.
 pub trait TestConfigHook {
     /// The hook's body, with the configuration's pool.
-    fn run(configuration: Pool<'_>, server: Server<'_>);
+    fn run<'s>(configuration: Pool<'s>, server: &mut Server<'s>);
 }
 
-/// The main server; virtual hosts follow it.
-#[derive(Clone, Copy)]
+/// The main server; virtual hosts follow it. All of their configuration is behind it: who writes to a part of that borrows
+/// the whole.
+///
+/// # Invariants
+///
+/// The pointer is the main server for `'s`, and the process has one thread as long as the value is there.
 pub struct Server<'s> {
     server: *mut ffi::server_rec,
+    start: OneThread,
     lifetime: PhantomData<&'s ()>,
 }
 
-impl Server<'_> {
-    pub(super) fn as_ptr(self) -> *mut ffi::server_rec {
+impl<'s> Server<'s> {
+    /// # Safety
+    ///
+    /// As the invariants say, of which there is no other value.
+    unsafe fn from_ptr(server: *mut ffi::server_rec) -> Server<'s> {
+        // SAFETY: the caller's word.
+        Server { server, start: unsafe { OneThread::new() }, lifetime: PhantomData }
+    }
+
+    /// That the process has one thread.
+    pub fn one_thread(&self) -> &OneThread {
+        &self.start
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut ffi::server_rec {
         self.server
     }
 
     /// It and the virtual hosts.
-    pub(super) fn all(self) -> impl Iterator<Item = *const ffi::server_rec> {
+    pub(super) fn all(&self) -> impl Iterator<Item = *const ffi::server_rec> {
         // SAFETY: the start's one thread walks the list, which is whole.
         successors(Some(self.server.cast_const()), |server| unsafe { (**server).next.as_ref() }.map(from_ref))
     }
 
     /// Whether one of them speaks HTTP/2 (`Protocols`).
-    pub fn speaks_http2(self) -> bool {
+    pub fn speaks_http2(&self) -> bool {
         self.all().any(|server| {
             // SAFETY: core has a configuration for every server, with a list of C strings.
             unsafe {
@@ -114,7 +144,7 @@ impl Server<'_> {
     }
 
     /// Whether one of them has an error log that is no file: a program (`ErrorLog "|program"`), or syslog.
-    pub fn logs_errors_to_others(self) -> bool {
+    pub fn logs_errors_to_others(&self) -> bool {
         self.all().any(|server| {
             // SAFETY: null, or a C string.
             let name = unsafe { (*server).error_fname.as_ref().map(|first| CStr::from_ptr(first)) };
@@ -139,7 +169,8 @@ unsafe extern "C" fn pre_config_hook<H: PreConfigHook>(
 ) -> c_int {
     catch_panic(Status::INTERNAL_SERVER_ERROR, || {
         // SAFETY: httpd passes its configuration pool; the start has one thread.
-        H::run(unsafe { Pool::from_ptr(configuration) })
+        let (configuration, start) = unsafe { (Pool::from_ptr(configuration), OneThread::new()) };
+        H::run(configuration, &start)
     })
     .0
 }
@@ -151,20 +182,21 @@ unsafe extern "C" fn start_hook<H: StartHook>(
     server: *mut ffi::server_rec,
 ) -> c_int {
     catch_panic(Status::INTERNAL_SERVER_ERROR, || {
-        // SAFETY: httpd passes its configuration pool; the start has one thread.
-        let configuration = unsafe { Pool::from_ptr(configuration) };
-        H::run(configuration, Server { server, lifetime: PhantomData })
+        // SAFETY: httpd passes its configuration's pool and its main server, which is in it; the start has one thread.
+        let (configuration, mut server) =
+            unsafe { (Pool::from_ptr(configuration), Server::from_ptr(server)) };
+        H::run(configuration, &mut server)
     })
     .0
 }
 
 unsafe extern "C" fn child_hook<H: ChildHook>(_child: *mut ffi::apr_pool_t, server: *mut ffi::server_rec) {
-    // SAFETY: httpd passes its main server, on the child's first thread.
-    catch_panic((), || H::run(Server { server, lifetime: PhantomData }));
+    // SAFETY: httpd passes its main server, on the child's first thread, and makes no other before this returns.
+    catch_panic((), || H::run(&mut unsafe { Server::from_ptr(server) }));
 }
 
 /// When a child begins.
-pub fn child_init<H: ChildHook>(order: HookOrder) {
+pub fn child_init<H: ChildHook>(order: HookOrder, _: &OneThread) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_child_init(Some(child_hook::<H>), null(), null(), order.0) }
 }
@@ -184,7 +216,7 @@ unsafe extern "C" fn child_status_hook<H: ChildEndHook>(
 }
 
 /// When the parent has found a child ended, and may not have made another yet.
-pub fn child_end<H: ChildEndHook>(order: HookOrder) {
+pub fn child_end<H: ChildEndHook>(order: HookOrder, _: &OneThread) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_child_status(Some(child_status_hook::<H>), null(), null(), order.0) }
 }
@@ -194,56 +226,57 @@ unsafe extern "C" fn test_config_hook<H: TestConfigHook>(
     server: *mut ffi::server_rec,
 ) {
     catch_panic((), || {
-        // SAFETY: httpd passes its configuration pool; its check has one thread.
-        let configuration = unsafe { Pool::from_ptr(configuration) };
-        H::run(configuration, Server { server, lifetime: PhantomData });
+        // SAFETY: httpd passes its configuration's pool and its main server, which is in it; its check has one thread.
+        let (configuration, mut server) =
+            unsafe { (Pool::from_ptr(configuration), Server::from_ptr(server)) };
+        H::run(configuration, &mut server);
     });
 }
 
 /// Under `httpd -t` and its kin, when the configuration was found good.
-pub fn test_config<H: TestConfigHook>(order: HookOrder) {
+pub fn test_config<H: TestConfigHook>(order: HookOrder, _: &OneThread) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_test_config(Some(test_config_hook::<H>), null(), null(), order.0) }
 }
 
 /// After the configuration was read, also under `httpd -t`; not OK: it is bad.
-pub fn check_config<H: StartHook>(order: HookOrder) {
+pub fn check_config<H: StartHook>(order: HookOrder, _: &OneThread) {
     // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_check_config(Some(start_hook::<H>), null(), null(), order.0) }
 }
 
 /// Before the directives are carried out, `Listen` for one; not OK: the server does not start.
-pub fn pre_config<H: PreConfigHook>(order: HookOrder) {
-    // SAFETY: as above.
+pub fn pre_config<H: PreConfigHook>(order: HookOrder, _: &OneThread) {
+    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_pre_config(Some(pre_config_hook::<H>), null(), null(), order.0) }
 }
 
 /// When everything is open, before children are made; not OK: the server does not start.
-pub fn post_config<H: StartHook>(order: HookOrder) {
-    // SAFETY: as above.
+pub fn post_config<H: StartHook>(order: HookOrder, _: &OneThread) {
+    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_post_config(Some(start_hook::<H>), null(), null(), order.0) }
 }
 
 /// When the configuration of a request's place is known.
-pub fn post_perdir_config<H: RequestHook>(order: HookOrder) {
-    // SAFETY: as above.
+pub fn post_perdir_config<H: RequestHook>(order: HookOrder, _: &OneThread) {
+    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_post_perdir_config(Some(request_hook::<H>), null(), null(), order.0) }
 }
 
 /// After authorization, before the handler.
-pub fn fixups<H: RequestHook>(order: HookOrder) {
-    // SAFETY: as above.
+pub fn fixups<H: RequestHook>(order: HookOrder, _: &OneThread) {
+    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_fixups(Some(request_hook::<H>), null(), null(), order.0) }
 }
 
 /// The response; whatever its order, `before` that of another module.
-pub fn handler<H: RequestHook>(order: HookOrder, before: &'static RunBefore) {
-    // SAFETY: as above; the list ends in null, and httpd may keep it.
+pub fn handler<H: RequestHook>(order: HookOrder, before: &'static RunBefore, _: &OneThread) {
+    // SAFETY: the function has the hook's signature; the list ends in null, and httpd may keep it.
     unsafe { ffi::ap_hook_handler(Some(request_hook::<H>), null(), before.0.as_ptr(), order.0) }
 }
 
 /// When the response is on its way, before the request is gone.
-pub fn log_transaction<H: RequestHook>(order: HookOrder) {
-    // SAFETY: as above.
+pub fn log_transaction<H: RequestHook>(order: HookOrder, _: &OneThread) {
+    // SAFETY: the function has the hook's signature; without neighbours, the order alone decides.
     unsafe { ffi::ap_hook_log_transaction(Some(request_hook::<H>), null(), null(), order.0) }
 }

@@ -2,7 +2,7 @@
 //! `http_config.h` and `expr_lookup` of `ap_expr.h`.
 
 use crate::ffi;
-use crate::httpd::hook::HookOrder;
+use crate::httpd::hook::{HookOrder, OneThread};
 use crate::httpd::panic::catch_panic;
 use crate::httpd::pool::Pool;
 use crate::httpd::request::Request;
@@ -38,7 +38,7 @@ pub enum Operation {
 }
 
 /// Whenever httpd opens such a file, and reads an expression in it.
-pub fn register<H: HtaccessHook>(order: HookOrder) {
+pub fn register<H: HtaccessHook>(order: HookOrder, _: &OneThread) {
     // SAFETY: the functions have their hooks' signatures; without neighbours, the order alone decides.
     unsafe {
         ffi::ap_hook_open_htaccess(Some(open::<H>), null(), null(), order.number());

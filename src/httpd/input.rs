@@ -10,9 +10,10 @@ use std::ffi::{CStr, c_char, c_int};
 ///
 /// # Invariants
 ///
-/// All of it lives as long as `'r`: in the pool of the request that it is of, or of one that it comes from.
+/// Beside the tables, all of it lives as long as the pool.
 #[derive(Clone, Copy)]
 pub struct RequestInput<'r> {
+    pool: Pool<'r>,
     /// The environment (`subprocess_env`).
     pub environment: Table<'r>,
     /// The headers of the request.
@@ -25,7 +26,7 @@ pub struct RequestInput<'r> {
 }
 
 impl<'r> RequestInput<'r> {
-    /// The same, with tables of its own; without trailers, which come when a handler reads the body.
+    /// The same, with tables of its own in `pool`; without trailers, which come when a handler reads the body.
     pub fn copy(self, pool: Pool<'r>) -> RequestInput<'r> {
         RequestInput {
             environment: self.environment.copy(pool),
@@ -74,6 +75,7 @@ impl<'r> Request<'r> {
         // SAFETY: the request is live and this thread's; it has these tables from its making on (`SAFETY.md`, 1).
         unsafe {
             RequestInput {
+                pool: self.pool(),
                 environment: Table::from_ptr((*r).subprocess_env),
                 headers: Table::from_ptr((*r).headers_in),
                 trailers: Table::from_ptr((*r).trailers_in),
@@ -85,10 +87,16 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Gives the request another.
-    pub fn set_input(self, input: RequestInput<'r>) {
+    /// Gives the request another, which is its own or that of one that it comes from.
+    ///
+    /// # Panics
+    /// Something of it may be gone before the request is.
+    pub fn set_input(self, input: RequestInput<'_>) {
+        let tables = [input.environment, input.headers, input.trailers].map(Table::pool);
+        let lasts = tables.into_iter().chain([input.pool]).all(|pool| pool.outlives(self.pool()));
+        assert!(lasts, "what a request is given is another's");
         let r = self.as_ptr();
-        // SAFETY: the request is live and this thread's; the value's invariant.
+        // SAFETY: the request is live and this thread's; all that it is given lives as long.
         unsafe {
             (*r).subprocess_env = input.environment.as_ptr();
             (*r).headers_in = input.headers.as_ptr();
@@ -110,11 +118,11 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Gives the request the method of one that it comes from, or GET.
-    pub fn set_method(self, method: Method<'r>) {
-        // SAFETY: as above; a request outlives those that come from it.
+    /// Gives the request another method.
+    pub fn set_method(self, method: Method<'_>) {
+        // SAFETY: the request is live and this thread's, and so is the copy of the name.
         unsafe {
-            (*self.as_ptr()).method = method.name.as_ptr();
+            (*self.as_ptr()).method = self.pool().copy(method.name).as_ptr();
             (*self.as_ptr()).method_number = method.number;
         }
     }
@@ -126,10 +134,9 @@ impl<'r> Request<'r> {
     }
 
     /// Says who the user is.
-    pub fn set_identity(self, user: Option<&'r CStr>, auth_type: Option<&'r CStr>) {
-        let pointer =
-            |text: Option<&CStr>| text.map_or(std::ptr::null_mut(), |text| text.as_ptr().cast_mut());
-        // SAFETY: the request is live and this thread's; both texts live as long as it.
+    pub fn set_identity(self, user: Option<&CStr>, auth_type: Option<&CStr>) {
+        let pointer = |text: Option<&CStr>| self.copied(text).cast_mut();
+        // SAFETY: the request is live and this thread's, and so are the copies of both texts.
         unsafe {
             (*self.as_ptr()).user = pointer(user);
             (*self.as_ptr()).ap_auth_type = pointer(auth_type);
@@ -154,10 +161,10 @@ impl<'r> Request<'r> {
     }
 
     /// Gives the request that back.
-    pub fn set_chosen(self, chosen: Chosen<'r>) {
-        let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
+    pub fn set_chosen(self, chosen: Chosen<'_>) {
+        let pointer = |text: Option<&CStr>| self.copied(text);
         let r = self.as_ptr();
-        // SAFETY: as above; all of it lives as long as the request.
+        // SAFETY: the request is live and this thread's, and so are the copies of the texts.
         unsafe {
             (*r).handler = pointer(chosen.handler);
             (*r).content_type = pointer(chosen.content_type);
@@ -167,7 +174,7 @@ impl<'r> Request<'r> {
 
     /// Takes the type of its content from a request that has not been served yet; answers it.
     pub fn take_content_type(self) -> Option<&'r CStr> {
-        // SAFETY: as above; null, or a C string in the request's pool.
+        // SAFETY: the request is live and this thread's; null, or a C string in its pool.
         unsafe {
             let before = std::mem::replace(&mut (*self.as_ptr()).content_type, std::ptr::null());
             before.as_ref().map(|text| CStr::from_ptr(text))
@@ -175,13 +182,18 @@ impl<'r> Request<'r> {
     }
 
     /// Gives the request that type, where it has found none.
-    pub fn suggest_content_type(self, content_type: &'r CStr) {
-        // SAFETY: as above.
+    pub fn suggest_content_type(self, content_type: &CStr) {
+        // SAFETY: the request is live and this thread's, and so is the copy of the text.
         unsafe {
-            let place = &mut (*self.as_ptr()).content_type;
-            if place.is_null() {
-                *place = content_type.as_ptr();
+            let place = &raw mut (*self.as_ptr()).content_type;
+            if (*place).is_null() {
+                *place = self.pool().copy(content_type).as_ptr();
             }
         }
+    }
+
+    /// A copy of a text that lives as long as the request: this handle may be good for less time than it is.
+    fn copied(self, text: Option<&CStr>) -> *const c_char {
+        text.map_or(std::ptr::null(), |text| self.pool().copy(text).as_ptr())
     }
 }

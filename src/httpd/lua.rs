@@ -2,7 +2,7 @@
 //! optional hook `lua_request`, which runs before a page has its request.
 
 use crate::ffi;
-use crate::httpd::hook::HookOrder;
+use crate::httpd::hook::{HookOrder, OneThread};
 use crate::httpd::panic::catch_panic;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
@@ -24,7 +24,7 @@ const METHODS: &CStr = c"Apache2.Request.dispatch";
 type Page = unsafe extern "C" fn(*mut c_void, *mut ffi::request_rec) -> c_int;
 
 /// Has mod_lua call before each page.
-pub fn pages<H: LuaPageHook>(order: HookOrder) {
+pub fn pages<H: LuaPageHook>(order: HookOrder, _: &OneThread) {
     let page: Page = page::<H>;
     // SAFETY: mod_lua, which runs the hooks of this name, calls them with this signature.
     unsafe {

@@ -8,6 +8,7 @@ pub mod bound;
 pub mod cache;
 pub mod config_tree;
 pub mod configuration;
+mod connection;
 pub mod dbd;
 pub mod dir_config;
 pub mod directive;
@@ -16,6 +17,7 @@ pub mod handler;
 pub mod hook;
 pub mod htaccess;
 pub mod input;
+mod loan;
 pub mod log;
 pub mod lua;
 pub mod module;
@@ -29,6 +31,7 @@ pub mod process;
 pub mod process_state;
 pub mod provider;
 pub mod proxy;
+pub mod record;
 pub mod request;
 pub mod sections;
 pub mod seqlock;
@@ -55,7 +58,7 @@ pub fn only_checks_configuration() -> bool {
 /// Whether httpd is on its first pass over the configuration, whose result it throws away before
 /// it reads everything again (`server/main.c`).
 pub fn on_first_pass() -> bool {
-    // SAFETY: as above.
+    // SAFETY: `ap_state_query` reads a global that main() sets.
     unsafe { ffi::ap_state_query(ffi::AP_SQ_MAIN_STATE) == ffi::AP_SQ_MS_CREATE_PRE_CONFIG }
 }
 
@@ -109,7 +112,7 @@ pub fn code_of(source_name: &std::ffi::CStr) -> Option<std::ops::Range<usize>> {
         // SAFETY: libc passes an object with its program headers, and what `dl_iterate_phdr` was given.
         let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
         let base = info.dlpi_addr as usize;
-        // SAFETY: as above.
+        // SAFETY: an object has so many headers.
         let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum as usize) };
         let loaded = headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
         let end = loaded.map(|header| base + header.p_vaddr as usize + header.p_memsz as usize).max();
@@ -120,7 +123,7 @@ pub fn code_of(source_name: &std::ffi::CStr) -> Option<std::ops::Range<usize>> {
         }
         0
     }
-    // SAFETY: as above; null, or the record of a loaded module, which is in its shared object.
+    // SAFETY: the name is a C string; the answer is null, or the record of a loaded module, which is in its shared object.
     let record = unsafe { ffi::ap_find_linked_module(source_name.as_ptr()) };
     let mut search = Search { address: record as usize, found: None };
     // SAFETY: the function gets what is passed, while this call lasts.

@@ -1,9 +1,10 @@
 //! What the module record says: directives and hooks.
 
 use crate::ffi;
-use crate::httpd::configuration::{Configuration, create, merge};
+use crate::httpd::configuration::{Module, create, merge};
 use crate::httpd::directive::DirectiveTable;
-pub use crate::httpd::module_record::Module;
+use crate::httpd::hook::OneThread;
+pub use crate::httpd::module_record::ModuleRecord;
 use crate::httpd::module_record::note_registered;
 use crate::httpd::panic::catch_panic;
 use std::ffi::CStr;
@@ -11,16 +12,16 @@ use std::ffi::CStr;
 /// A module's list of hooks.
 pub trait Hooks {
     /// Called when httpd loads the module.
-    fn register();
+    fn register(start: &OneThread);
 }
 
-impl Module {
-    /// The record of a module with this source name, these directives, which fill a `C`, and these hooks.
-    pub const fn new<C: Configuration, H: Hooks, const ROWS: usize>(
+impl ModuleRecord {
+    /// The record of a module with this source name, these directives and these hooks.
+    pub const fn new<M: Module, H: Hooks, const ROWS: usize>(
         source_name: &'static CStr,
-        directives: &'static DirectiveTable<ROWS>,
-    ) -> Module {
-        Module::of(ffi::module {
+        directives: &'static DirectiveTable<M, ROWS>,
+    ) -> ModuleRecord {
+        ModuleRecord::of(ffi::module {
             version: ffi::MODULE_MAGIC_NUMBER_MAJOR,
             minor_version: ffi::MODULE_MAGIC_NUMBER_MINOR,
             module_index: -1,
@@ -29,8 +30,8 @@ impl Module {
             next: std::ptr::null_mut(),
             magic: ffi::MODULE_MAGIC_COOKIE as _,
             rewrite_args: None,
-            create_dir_config: Some(create::<C>),
-            merge_dir_config: Some(merge::<C>),
+            create_dir_config: Some(create::<M>),
+            merge_dir_config: Some(merge::<M>),
             create_server_config: None,
             merge_server_config: None,
             cmds: directives.as_ptr(),
@@ -42,7 +43,8 @@ impl Module {
 
 unsafe extern "C" fn register_hooks<H: Hooks>(_pool: *mut ffi::apr_pool_t) {
     let are_there = catch_panic(false, || {
-        H::register();
+        // SAFETY: httpd loads modules on the start's one thread.
+        H::register(&unsafe { OneThread::new() });
         true
     });
     note_registered(are_there);

@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A module's record, which httpd writes its number for the module into.
 #[repr(transparent)]
-pub struct Module(UnsafeCell<ffi::module>);
+pub struct ModuleRecord(UnsafeCell<ffi::module>);
 
 // SAFETY: httpd writes to it while it loads modules, on the start's one thread; later it is only read.
-unsafe impl Sync for Module {}
+unsafe impl Sync for ModuleRecord {}
 
-impl Module {
+impl ModuleRecord {
     /// The record with these fields.
-    pub(super) const fn of(fields: ffi::module) -> Module {
-        Module(UnsafeCell::new(fields))
+    pub(super) const fn of(fields: ffi::module) -> ModuleRecord {
+        ModuleRecord(UnsafeCell::new(fields))
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn is_registered() -> bool {
 
 unsafe extern "C" {
     /// This module's record: defined at the crate's root, since it knows all of the rest.
-    static selinux_module: Module;
+    static selinux_module: ModuleRecord;
 }
 
 /// The record, for httpd's functions that want it.
@@ -44,6 +44,6 @@ pub(super) fn record() -> *mut ffi::module {
 
 /// The number httpd gave the module.
 pub(super) fn index() -> c_int {
-    // SAFETY: see `Module`.
+    // SAFETY: httpd writes the number while it loads modules, before anything asks for it.
     unsafe { (*record()).module_index }
 }

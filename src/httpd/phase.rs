@@ -4,8 +4,9 @@
 //! mod_info lists the functions of each phase by module: the names stay as they are (`hook_struct_t` there, as here).
 
 use crate::ffi;
+use crate::httpd::hook::OneThread;
 use crate::httpd::panic::catch_panic;
-use crate::httpd::request::Request;
+use crate::httpd::request::{Request, Ticket};
 use crate::httpd::status::Status;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::null_mut;
@@ -14,7 +15,7 @@ use std::sync::OnceLock;
 /// Who runs the phases of requests.
 pub trait PhaseRunner: 'static {
     /// Called wherever httpd comes to a phase of a request; answers what the phase gives. A panic in it refuses the request.
-    fn run(request: Request<'_>, call: PhaseCall) -> Status;
+    fn run(call: PhaseCall<'_>) -> Status;
 
     /// Called where a phase that has no answer could not be run: the request is not to be served.
     fn lost(request: Request<'_>);
@@ -125,31 +126,63 @@ pub(super) struct Link {
 static FUNCTIONS: OnceLock<[Vec<Function>; COUNT]> = OnceLock::new();
 
 /// A phase that has come for a request.
+#[derive(Clone, Copy)]
+pub struct PhaseCall<'r> {
+    request: Request<'r>,
+    call: RawCall,
+}
+
+/// What is passed with the request.
 ///
 /// # Invariants
 ///
-/// The session is null, or what mod_session passes with the request. Who makes the call waits for its end.
+/// The session is null, or what mod_session passes with the request, which it belongs to.
 #[derive(Clone, Copy)]
-pub struct PhaseCall {
+struct RawCall {
     phase: Phase,
     session: *mut c_void,
     /// Whether the quick handler is only asked, and sends nothing.
     is_lookup: c_int,
 }
 
-// SAFETY: the session belongs to the request; by the invariant the thread that has one has the other.
-unsafe impl Send for PhaseCall {}
+// SAFETY: it goes where the request's ticket goes, by the invariant.
+unsafe impl Send for RawCall {}
 
-impl PhaseCall {
+/// A phase that is lent to another thread, with its request.
+pub struct PhaseTicket {
+    ticket: Ticket,
+    call: RawCall,
+}
+
+impl PhaseTicket {
+    /// The phase, on the thread that has the ticket.
+    pub fn redeem(&mut self) -> PhaseCall<'_> {
+        PhaseCall { request: self.ticket.redeem(), call: self.call }
+    }
+}
+
+impl<'r> PhaseCall<'r> {
     /// Which.
     pub fn phase(self) -> Phase {
-        self.phase
+        self.call.phase
+    }
+
+    /// Whose.
+    pub fn request(self) -> Request<'r> {
+        self.request
+    }
+
+    /// Lends it to other threads while `body` runs (`Request::lend`).
+    pub fn lend<T>(self, body: impl FnOnce(PhaseTicket) -> T + Send) -> T {
+        let call = self.call;
+        self.request.lend(move |ticket| body(PhaseTicket { ticket, call }))
     }
 
     /// Runs the phase's functions, on this thread.
-    pub fn run(self, request: Request<'_>) -> Status {
-        let row = &ROWS[self.phase as usize];
-        let functions = FUNCTIONS.get().map_or(&[][..], |all| &all[self.phase as usize]);
+    pub fn run(self) -> Status {
+        let PhaseCall { request, call } = self;
+        let row = &ROWS[call.phase as usize];
+        let functions = FUNCTIONS.get().map_or(&[][..], |all| &all[call.phase as usize]);
         for function in functions {
             // SAFETY: the request is live and this thread's; the function has the type of its phase.
             let status = Status(unsafe {
@@ -157,12 +190,12 @@ impl PhaseCall {
                     (Phase::SessionLoad | Phase::SessionSave, _) => {
                         std::mem::transmute::<Function, SessionHook>(*function)(
                             request.as_ptr(),
-                            self.session,
+                            call.session,
                         )
                     }
                     (Phase::QuickHandler, _) => std::mem::transmute::<Function, QuickHook>(*function)(
                         request.as_ptr(),
-                        self.is_lookup,
+                        call.is_lookup,
                     ),
                     (_, Kind::Void) => {
                         std::mem::transmute::<Function, VoidHook>(*function)(request.as_ptr());
@@ -188,10 +221,11 @@ impl PhaseCall {
 ///
 /// # Errors
 /// A list is not what is known here: none has been touched.
-pub fn take_over<R: PhaseRunner>() -> Result<(), String> {
+pub fn take_over<R: PhaseRunner>(_: &OneThread) -> Result<(), String> {
     let mut lists = Vec::new();
     for row in &ROWS {
-        lists.push(links(row.list)?);
+        // SAFETY: the process has one thread, and each list is another.
+        lists.push(unsafe { links(row.list) }?);
     }
     // Of a process that serves and reads its configuration again (`httpd -X`), only the first time.
     let functions = std::array::from_fn(|index| lists[index].iter().map(|link| link.function).collect());
@@ -211,9 +245,13 @@ pub fn take_over<R: PhaseRunner>() -> Result<(), String> {
 ///
 /// # Errors
 /// Its elements are of another size.
-pub(super) fn links(list: &CStr) -> Result<&'static mut [Link], String> {
-    // SAFETY: functions of these names take nothing, and give null or an array. It is in the configuration's pool; a child's
-    // one thread looks at it before requests are served, and nobody else has it then.
+///
+/// # Safety
+///
+/// The name is `ap_hook_get_` and that of a hook. The process has one thread, and the list is borrowed by nobody else.
+pub(super) unsafe fn links<'l>(list: &CStr) -> Result<&'l mut [Link], String> {
+    // SAFETY: the caller's word; functions of these names take nothing, and give null or an array, which is in the
+    // configuration's pool.
     unsafe {
         let get = libc::dlsym(libc::RTLD_DEFAULT, list.as_ptr());
         if get.is_null() {
@@ -251,7 +289,7 @@ fn nothing(row: &Row) -> Function {
 fn entries<R: PhaseRunner>() -> [Function; COUNT] {
     macro_rules! entries {
         ($($index:literal)*) => {
-            // SAFETY: as above.
+            // SAFETY: each is called with the type of its phase, which it has.
             unsafe { [$(match ROWS[$index].kind {
                 Kind::Void => std::mem::transmute::<VoidHook, Function>(enter_void::<R, $index>),
                 _ if $index == Phase::QuickHandler as usize => {
@@ -276,12 +314,12 @@ unsafe extern "C" fn enter_quick<R: PhaseRunner, const PHASE: usize>(
     r: *mut ffi::request_rec,
     is_lookup: c_int,
 ) -> c_int {
-    // SAFETY: as above.
+    // SAFETY: httpd passes a live request, and the thread that comes to its phase is the one that has it.
     unsafe { enter_with::<R, PHASE>(r, null_mut(), is_lookup) }.unwrap_or(ffi::HTTP_INTERNAL_SERVER_ERROR)
 }
 
 unsafe extern "C" fn enter_void<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) {
-    // SAFETY: as above.
+    // SAFETY: httpd passes a live request, and the thread that comes to its phase is the one that has it.
     unsafe {
         if enter_with::<R, PHASE>(r, null_mut(), 0).is_some_and(|status| status != ffi::OK) {
             lose::<R, PHASE>(r);
@@ -293,7 +331,7 @@ unsafe extern "C" fn enter_session<R: PhaseRunner, const PHASE: usize>(
     r: *mut ffi::request_rec,
     session: *mut c_void,
 ) -> c_int {
-    // SAFETY: as above; mod_session passes a session with its request.
+    // SAFETY: mod_session passes a live request with its session, on the thread that has it.
     unsafe { enter_with::<R, PHASE>(r, session, 0) }.unwrap_or(ffi::APR_EGENERAL)
 }
 
@@ -307,9 +345,12 @@ unsafe fn enter_with<R: PhaseRunner, const PHASE: usize>(
     session: *mut c_void,
     is_lookup: c_int,
 ) -> Option<c_int> {
-    let call = PhaseCall { phase: ROWS[PHASE].phase, session, is_lookup };
-    // SAFETY: the caller's word.
-    let status = catch_panic(None, || Some(R::run(unsafe { Request::from_ptr(r) }, call).0));
+    let call = RawCall { phase: ROWS[PHASE].phase, session, is_lookup };
+    let status = catch_panic(None, || {
+        // SAFETY: the caller's word.
+        let request = unsafe { Request::from_ptr(r) };
+        Some(R::run(PhaseCall { request, call }).0)
+    });
     let is_whole = match call.phase {
         // httpd does not look at the answer, and goes on.
         Phase::CreateRequest => status == Some(ffi::OK),
@@ -334,7 +375,8 @@ unsafe fn lose<R: PhaseRunner, const PHASE: usize>(r: *mut ffi::request_rec) {
         let phase = ROWS[PHASE].phase;
         // No request can do without what core keeps with it (`core_create_req`).
         if phase == Phase::CreateRequest {
-            PhaseCall { phase, session: null_mut(), is_lookup: 0 }.run(request);
+            let call = RawCall { phase, session: null_mut(), is_lookup: 0 };
+            PhaseCall { request, call }.run();
         }
         R::lost(request);
     });

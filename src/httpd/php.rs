@@ -14,7 +14,7 @@ fn measure() -> Option<Measure> {
         // SAFETY: looks a name up among the modules httpd has loaded, all before the first request.
         let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"zend_call_stack_init".as_ptr()) };
         // Thread-safe builds measure each thread by themselves, and never run under another's measure.
-        // SAFETY: as above.
+        // SAFETY: looks another name up among them.
         let thread_safe = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"tsrm_get_ls_cache".as_ptr()) };
         if symbol.is_null() || !thread_safe.is_null() {
             return None;
@@ -28,21 +28,29 @@ fn measure() -> Option<Measure> {
 static ELSEWHERE: AtomicBool = AtomicBool::new(false);
 
 /// Has PHP measure the stack of this thread, a worker that is about to run a handler or goes on with it.
-pub fn measure_worker() {
+///
+/// # Safety
+///
+/// This thread has the request.
+pub(super) unsafe fn measure_worker() {
     if let Some(measure) = measure() {
         ELSEWHERE.store(true, Ordering::Relaxed);
-        // SAFETY: writes the globals of a PHP that runs on one thread at a time, now on this one.
+        // SAFETY: the caller's word. Writes the globals of a PHP that runs on one thread at a time: that which has the request.
         unsafe { measure() };
     }
 }
 
 /// Has PHP measure the stack of this thread again, where a worker ran since. Measuring the main
 /// thread reads `/proc/self/maps`, so it is put off until a handler runs there.
-pub fn measure_connection_thread() {
+///
+/// # Safety
+///
+/// This thread has the request.
+pub(super) unsafe fn measure_connection_thread() {
     if ELSEWHERE.swap(false, Ordering::Relaxed)
         && let Some(measure) = measure()
     {
-        // SAFETY: as above.
+        // SAFETY: the caller's word. Writes the globals of a PHP that runs on one thread at a time: that which has the request.
         unsafe { measure() };
     }
 }

@@ -4,6 +4,7 @@
 //! way. With one thread, libc takes no locks; with several, `malloc` and `fork` hold some that these calls want as well:
 //! the child, or the script that it was about to start, would hang, the latter with the server's port.
 
+use super::hook::OneThread;
 use super::is_threaded;
 use super::panic::catch_panic;
 use super::signals::{change_mask, swap_mask};
@@ -30,7 +31,7 @@ thread_local! {
 /// a limit.
 ///
 /// Called once in each child, when it begins.
-pub fn in_time() {
+pub fn in_time(_: &OneThread) {
     if is_threaded() {
         return;
     }
@@ -39,9 +40,10 @@ pub fn in_time() {
     unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
     for (signal, handler) in ENDING.into_iter().zip(&HANDLERS) {
         let mut action = action(signal);
-        if ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction) {
+        let own = end as extern "C" fn(c_int) as usize;
+        if ![libc::SIG_DFL, libc::SIG_IGN, own].contains(&action.sa_sigaction) {
             handler.store(action.sa_sigaction, Ordering::Relaxed);
-            action.sa_sigaction = end as extern "C" fn(c_int) as usize;
+            action.sa_sigaction = own;
             // SAFETY: httpd's own setting but for the handler, which lives as long as the child.
             unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) };
         }

@@ -32,8 +32,15 @@ struct Running<S> {
     has_run: AtomicBool,
 }
 
+// SAFETY: the service is; the rest is looked at by the parent's one thread, and has no destructor.
+unsafe impl<S: Send> Send for Running<S> {}
+
 /// Starts a process for the service, and another whenever one has died, until the configuration goes.
-pub fn start<S: Service + 'static>(configuration: Pool<'_>, service: S) -> io::Result<()> {
+pub fn start<S: Service + Send + 'static>(
+    _: &Server<'_>,
+    configuration: Pool<'_>,
+    service: S,
+) -> io::Result<()> {
     // SAFETY: all members are plain numbers and pointers, for which zero is 'nothing'.
     let process = unsafe { std::mem::zeroed() };
     let running = configuration.keep(Running {
@@ -118,10 +125,10 @@ unsafe extern "C" fn maintain<S: Service>(reason: c_int, data: *mut c_void, _sta
                     log::server(Level::Error, &format!("SEL0044: changed maps cannot be taken up: {error}"));
                 }
             }
-            // SAFETY: as above.
+            // SAFETY: registered, once; only the parent's one thread comes here.
             ffi::APR_OC_REASON_RESTART => unsafe { ffi::apr_proc_other_child_unregister(data) },
             ffi::APR_OC_REASON_UNREGISTER => {
-                // SAFETY: as above.
+                // SAFETY: only the parent's one thread comes here.
                 let pid = unsafe { (*running.process.get()).pid };
                 // Children of httpd that end let go of the configuration as well.
                 if pid > 0 && std::process::id() == running.parent {
@@ -143,7 +150,7 @@ unsafe extern "C" fn maintain<S: Service>(reason: c_int, data: *mut c_void, _sta
 /// configuration is read again and the module loaded, and shares with the processes it forks; at first all 0.
 ///
 /// To be called at a start.
-pub fn lasting(main: Server<'_>, name: &str, words: usize) -> io::Result<&'static [AtomicU64]> {
+pub fn lasting(main: &Server<'_>, name: &str, words: usize) -> io::Result<&'static [AtomicU64]> {
     // As many are found as were put there.
     let name = CString::new(format!("{name}, {words} words"))?;
     let mut found = std::ptr::null_mut::<c_void>();
@@ -154,11 +161,11 @@ pub fn lasting(main: Server<'_>, name: &str, words: usize) -> io::Result<&'stati
         pool
     };
     if !found.is_null() {
-        // SAFETY: what the lines below put there, of this module as it was loaded before.
+        // SAFETY: what the lines below put there, of this module as it was loaded before: so many words, never unmapped.
         return Ok(unsafe { std::slice::from_raw_parts(found.cast(), words) });
     }
     let kept = shm::lasting(words)?;
-    // SAFETY: as above; APR copies the name, which goes with the module.
+    // SAFETY: the process's pool, on the start's one thread; APR copies the name, which goes with the module.
     unsafe { ffi::apr_pool_userdata_set(kept.as_ptr().cast(), name.as_ptr(), None, pool) };
     Ok(kept)
 }

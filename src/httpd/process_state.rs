@@ -1,10 +1,11 @@
 //! What all threads of a process share and any of them may change without asking anybody: soft limits, the mask for new
 //! files, the working directory, the locale.
 
+use crate::httpd::hook::OneThread;
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The state of a process, as it was.
 struct State {
@@ -22,7 +23,7 @@ static BEFORE: OnceLock<State> = OnceLock::new();
 const RESOURCES: u32 = 16;
 
 /// Notes the state of this process, in a child that begins.
-pub fn note() {
+pub fn note(_: &OneThread) {
     BEFORE.get_or_init(|| State {
         limits: (0..RESOURCES).map(limit).collect(),
         mask: mask(),
@@ -34,7 +35,10 @@ pub fn note() {
 
 /// Puts back what a page has changed since `note`. To be called on a thread that may do so: no worker.
 pub fn put_back() {
+    /// libc's answer is good until somebody sets the locale.
+    static TURN: Mutex<()> = Mutex::new(());
     let Some(before) = BEFORE.get() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for (number, limit_before) in (0..RESOURCES).zip(&before.limits) {
         let now = limit(number);
         if now.rlim_cur != limit_before.rlim_cur {

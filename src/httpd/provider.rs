@@ -2,9 +2,10 @@
 //! providers as mod_authz_core does.
 
 use crate::ffi;
+use crate::httpd::pool::{Pool, Presence};
 use crate::httpd::request::Request;
 use crate::httpd::table::Table;
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
 
 /// What a provider says of a request.
@@ -22,24 +23,26 @@ pub enum ProviderAnswer {
 ///
 /// # Invariants
 ///
-/// The pointers are good as long as the configuration, which `'static` stands for (see `Keeper`): the
-/// provider belongs to a loaded module, the rest is in the configuration's pool.
+/// The pointers are good as long as the pool is there that the arguments were parsed in: the provider belongs to a loaded
+/// module, the rest is in that pool.
 #[derive(Debug)]
 pub struct Provider {
-    name: &'static CStr,
-    arguments: &'static CStr,
+    /// How it is written.
+    text: String,
+    name: *const c_char,
+    arguments: *const c_char,
     parsed: *const c_void,
     check: Check,
+    presence: Presence,
 }
 
 /// `authz_provider.check_authorization`
-type Check =
-    unsafe extern "C" fn(*mut ffi::request_rec, *const std::ffi::c_char, *const c_void) -> ffi::authz_status;
+type Check = unsafe extern "C" fn(*mut ffi::request_rec, *const c_char, *const c_void) -> ffi::authz_status;
 
 // SAFETY: nobody writes to what it points to once the configuration is read, and httpd calls providers
 // from all of its threads.
 unsafe impl Send for Provider {}
-// SAFETY: as above.
+// SAFETY: it is asked through a shared reference, by httpd's own threads as by these.
 unsafe impl Sync for Provider {}
 
 /// Why there is no such provider.
@@ -58,12 +61,12 @@ impl Provider {
     ///
     /// # Safety
     ///
-    /// `parameters` are those of the directive that httpd has read the two in, and they live as long as
-    /// the configuration that the provider is kept in.
+    /// `parameters` are those of the directive that httpd has read the two in, and they live as long as `pool`.
     pub(super) unsafe fn new(
         parameters: &ffi::cmd_parms,
-        name: &'static CStr,
-        arguments: &'static CStr,
+        name: &CStr,
+        arguments: &CStr,
+        pool: Pool<'_>,
     ) -> Result<Provider, ProviderError> {
         // SAFETY: httpd answers null or the provider that a module has registered for this version.
         let provider = unsafe {
@@ -98,17 +101,24 @@ impl Provider {
                 return Err(ProviderError::Arguments(objection.to_string_lossy().into_owned()));
             }
         }
-        Ok(Provider { name, arguments, parsed, check })
+        let text = format!("{} {}", name.to_string_lossy(), arguments.to_string_lossy());
+        let (name, arguments, presence) = (name.as_ptr(), arguments.as_ptr(), pool.presence());
+        Ok(Provider { text: text.trim_end().to_owned(), name, arguments, parsed, check, presence })
     }
 
     /// Asks it of a request that, while it is asked, has this user and this environment.
     pub fn check(&self, request: Request<'_>, user: Option<&CStr>, environment: Table<'_>) -> ProviderAnswer {
+        if !self.presence.is_there() {
+            return ProviderAnswer::Failed;
+        }
         let notes = request.notes();
-        let status = request.as_if(user, environment, || {
-            notes.set(NAME_NOTE, self.name);
-            // SAFETY: the request is live and this thread's; the arguments are those that were parsed.
-            unsafe { (self.check)(request.as_ptr(), self.arguments.as_ptr(), self.parsed) }
-        });
+        // SAFETY: the configuration is there, and with it the name.
+        notes.set(NAME_NOTE, unsafe { CStr::from_ptr(self.name) });
+        // SAFETY: nothing but the provider comes to see the user and the environment. The request is live and this thread's;
+        // the arguments are those that were parsed.
+        let status = unsafe {
+            request.as_if(user, environment, || (self.check)(request.as_ptr(), self.arguments, self.parsed))
+        };
         notes.unset(NAME_NOTE);
         match status {
             ffi::authz_status_AUTHZ_GRANTED => ProviderAnswer::Granted,
@@ -122,7 +132,6 @@ impl Provider {
 
 impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{} {}", self.name.to_string_lossy(), self.arguments.to_string_lossy());
-        f.write_str(text.trim_end())
+        f.write_str(&self.text)
     }
 }

@@ -2,19 +2,23 @@
 
 use crate::ffi;
 use std::ffi::{CStr, c_char};
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// A back end, as mod_proxy has it in this process.
 ///
 /// # Invariants
 ///
-/// Made by `back_ends` while no request is served; mod_proxy keeps what it points to as long as the configuration.
-pub struct BackEnd(NonNull<ffi::proxy_worker_shared>);
+/// The process has one thread for `'s`; mod_proxy keeps what the pointer is to as long as the configuration.
+pub struct BackEnd<'s> {
+    shared: NonNull<ffi::proxy_worker_shared>,
+    lifetime: PhantomData<&'s ()>,
+}
 
-impl BackEnd {
+impl BackEnd<'_> {
     fn get(&self) -> &ffi::proxy_worker_shared {
         // SAFETY: the invariant.
-        unsafe { self.0.as_ref() }
+        unsafe { self.shared.as_ref() }
     }
 
     /// Its URL.
@@ -32,12 +36,12 @@ impl BackEnd {
     /// initialised its back ends in the child: it would look their names up again for each request.
     pub fn keep_no_connections(&mut self) {
         // SAFETY: the invariant: the child has one thread yet. Of several that share it, each writes the same.
-        unsafe { self.0.as_mut() }.set_disablereuse(1);
+        unsafe { self.shared.as_mut() }.set_disablereuse(1);
     }
 }
 
 /// A `<Proxy>` or `<ProxyMatch>`, as mod_proxy keeps it.
-pub struct ProxySection {
+pub(super) struct ProxySection {
     /// What modules have in it.
     pub vector: *mut ffi::ap_conf_vector_t,
     /// The beginning of the URLs that it is for, the wildcards or the regular expression.
@@ -53,7 +57,7 @@ pub struct ProxySection {
 /// # Safety
 ///
 /// As `back_ends`.
-pub unsafe fn sections(server: &ffi::server_rec) -> Vec<ProxySection> {
+pub(super) unsafe fn sections(server: &ffi::server_rec) -> Vec<ProxySection> {
     // SAFETY: the caller's word. mod_proxy keeps a list of sections (`ap_add_per_proxy_conf`), in each of which it has a
     // configuration of its own (`proxysection`).
     unsafe {
@@ -90,8 +94,8 @@ unsafe fn configuration(server: &ffi::server_rec) -> Option<(*mut ffi::module, &
 ///
 /// # Safety
 ///
-/// The server's configuration has been read, and no request is served yet.
-pub unsafe fn back_ends(server: &ffi::server_rec) -> Vec<BackEnd> {
+/// The server's configuration has been read, and the process has one thread for `'s`.
+pub(super) unsafe fn back_ends<'s>(server: &ffi::server_rec) -> Vec<BackEnd<'s>> {
     // SAFETY: the caller's word. The arrays hold what is said here: `conf->workers` the workers themselves,
     // `balancer->workers` pointers to them.
     unsafe {
@@ -102,7 +106,8 @@ pub unsafe fn back_ends(server: &ffi::server_rec) -> Vec<BackEnd> {
             let members = elements::<*mut ffi::proxy_worker>(balancer.workers);
             workers.extend(members.iter().map(|member| member.cast_const()));
         }
-        workers.into_iter().filter_map(|worker| NonNull::new((*worker).s)).map(BackEnd).collect()
+        let shared = workers.into_iter().filter_map(|worker| NonNull::new((*worker).s));
+        shared.map(|shared| BackEnd { shared, lifetime: PhantomData }).collect()
     }
 }
 

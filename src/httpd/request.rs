@@ -1,10 +1,12 @@
 //! A request: what the module reads of it, what it writes, and how its processing is driven.
 
 use crate::ffi;
+use crate::httpd::connection::{Here, Home, go_on};
+use crate::httpd::loan::{Lent, lend};
 use crate::httpd::pool::Pool;
 use crate::httpd::status::Status;
 use crate::httpd::table::Table;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::BorrowedFd;
@@ -21,24 +23,24 @@ pub struct Request<'r> {
     lifetime: PhantomData<&'r ()>,
 }
 
-/// A request lent to another thread.
+/// A request lent to other threads: the thread that has it has the request, and those that it comes from, whose threads wait.
 ///
 /// # Invariants
 ///
-/// Made by `Request::lend`, whose caller neither touches the request nor returns while another thread
-/// may redeem the ticket: the thread that lends waits (`worker`), so one thread at a time has it.
-#[derive(Clone, Copy)]
-pub struct Ticket(NonNull<ffi::request_rec>);
+/// Made by `Request::lend`, once. The thread that lends does not touch the request, and waits until the ticket is dropped.
+pub struct Ticket {
+    request: NonNull<ffi::request_rec>,
+    #[expect(dead_code, reason = "its drop ends the loan")]
+    lent: Lent,
+}
 
-// SAFETY: the invariant hands the request from thread to thread, with a lock's ordering in between.
+// SAFETY: the invariant hands the request from thread to thread, with the ordering of what hands the ticket over.
 unsafe impl Send for Ticket {}
-// SAFETY: as above.
-unsafe impl Sync for Ticket {}
 
 impl Ticket {
-    /// The request, on the thread it was lent to.
-    pub fn redeem(&self) -> Request<'_> {
-        Request { request: self.0, lifetime: PhantomData }
+    /// The request, on the thread that has the ticket.
+    pub fn redeem(&mut self) -> Request<'_> {
+        Request { request: self.request, lifetime: PhantomData }
     }
 }
 
@@ -50,9 +52,16 @@ impl<'r> Request<'r> {
         Request { request: NonNull::new(r).expect("httpd passes a request"), lifetime: PhantomData }
     }
 
-    /// Lends the request to other threads while `body` runs, which returns only when they are through.
-    pub fn lend<T>(self, body: impl FnOnce(Ticket) -> T) -> T {
-        body(Ticket(self.request))
+    /// Lends the request to other threads while `body` runs, which drops the ticket, or sees to it that it is dropped: else
+    /// the process ends. Being `Send`, it has nothing of the request's but the ticket. Afterwards, the connection says that it
+    /// runs on the thread that it said before.
+    pub fn lend<T>(self, body: impl FnOnce(Ticket) -> T + Send) -> T {
+        // SAFETY: a request has a connection, which outlives it, and is this thread's before and after the loan.
+        let _connection = unsafe { Home::leave(self.get().connection) };
+        let result = lend(|lent| body(Ticket { request: self.request, lent }));
+        // SAFETY: the request is back.
+        unsafe { go_on() };
+        result
     }
 
     /// The request, for a call into httpd.
@@ -93,7 +102,7 @@ impl<'r> Request<'r> {
                 Some(IpAddr::V4(Ipv4Addr::from(number.to_ne_bytes())))
             }
             ffi::APR_INET6 => {
-                // SAFETY: as above; all three members of the inner union are the same sixteen bytes.
+                // SAFETY: the family says which member of the union is there; all three members of the inner union are the same sixteen bytes.
                 let bytes = unsafe { address.sa.sin6.sin6_addr.__in6_u.__u6_addr8 };
                 Some(IpAddr::V6(Ipv6Addr::from(bytes)))
             }
@@ -109,12 +118,21 @@ impl<'r> Request<'r> {
 
     /// What modules tell each other of the request.
     pub fn notes(self) -> Table<'r> {
-        // SAFETY: as above.
+        // SAFETY: a request has a table of notes, in its pool.
         unsafe { Table::from_ptr(self.get().notes) }
     }
 
     /// Runs `body` while the request has this user and this environment.
-    pub fn as_if<T>(mut self, user: Option<&CStr>, environment: Table<'_>, body: impl FnOnce() -> T) -> T {
+    ///
+    /// # Safety
+    ///
+    /// `body` keeps nothing of what the request has meanwhile, and does not panic.
+    pub(super) unsafe fn as_if<T>(
+        mut self,
+        user: Option<&CStr>,
+        environment: Table<'_>,
+        body: impl FnOnce() -> T,
+    ) -> T {
         let user = user.map_or(std::ptr::null_mut(), |user| user.as_ptr().cast_mut());
         let request = self.get_mut();
         let user = std::mem::replace(&mut request.user, user);
@@ -146,7 +164,7 @@ impl<'r> Request<'r> {
 
     /// The request that was internally redirected to from this one.
     pub fn next(self) -> Option<Request<'r>> {
-        // SAFETY: as above.
+        // SAFETY: null or a request in the same pool.
         NonNull::new(self.get().next).map(|next| unsafe { Request::from_ptr(next.as_ptr()) })
     }
 
@@ -176,31 +194,6 @@ impl<'r> Request<'r> {
         unsafe { c_str(self.get().filename) }
     }
 
-    /// What `keep_record` kept with the request.
-    pub fn record<T>(self) -> Option<&'r T> {
-        // SAFETY: the slot is null or what `keep_record` put there, for the one type the module keeps.
-        unsafe {
-            ffi::ap_get_module_config(self.get().request_config, crate::httpd::module_record::record())
-                .cast::<T>()
-                .as_ref()
-        }
-    }
-
-    /// Keeps a value with the request. The module keeps values of one type only.
-    pub fn keep_record<T>(self, record: T) -> &'r T {
-        let kept = self.pool().keep(record);
-        // SAFETY: the slot is this module's own.
-        unsafe {
-            let value = std::ptr::from_ref(kept).cast_mut().cast::<c_void>();
-            ffi::ap_set_module_config(
-                self.get().request_config,
-                crate::httpd::module_record::record(),
-                value,
-            );
-        }
-        kept
-    }
-
     /// Whether it has no URI: it is for a file that was asked for by name (`ap_sub_req_lookup_file`), or has become such a one
     /// (`ap_internal_fast_redirect`), and no `<Location>` applies to it.
     pub fn is_without_uri(self) -> bool {
@@ -227,7 +220,7 @@ impl<'r> Request<'r> {
     }
 
     /// The level up to which this module's messages about the request are written.
-    pub(super) fn log_level(self) -> std::ffi::c_int {
+    pub(super) fn log_level(self) -> c_int {
         // SAFETY: the request is live.
         unsafe { ffi::ap_get_request_module_loglevel(self.as_ptr(), crate::httpd::module_record::index()) }
     }
@@ -267,13 +260,6 @@ impl<'r> Request<'r> {
         unsafe { c_str(self.get().args) }
     }
 
-    /// Runs the handlers until one answers. One of them may end the thread: the caller must have
-    /// nothing on its stack that needs a destructor.
-    pub fn run_handler(self) -> Status {
-        // SAFETY: the request is live and this thread's; the declaration lets a forced unwind through.
-        Status(unsafe { ffi::ap_run_handler(self.as_ptr()) })
-    }
-
     /// Sends the end of the response through the request's filters, once.
     pub fn finalize(self) {
         // SAFETY: the request is live and this thread's. Both remember in `eos_sent` that it was done.
@@ -286,15 +272,9 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The thread that the connection says it runs on.
-    pub fn connection_thread(self) -> ConnectionThread {
-        // SAFETY: a request has a connection, which outlives it.
-        ConnectionThread(unsafe { (*self.get().connection).current_thread })
-    }
-
     /// The socket to the client, which a stream of HTTP/2 shares with its whole connection.
     pub fn client_socket(self) -> Option<BorrowedFd<'r>> {
-        // SAFETY: as above; so does a connection's master, of which a stream is one part.
+        // SAFETY: a request has a connection, which outlives it; so does a connection's master, of which a stream is one part.
         let socket = unsafe {
             let connection = (*self.get().connection).master;
             ffi::ap_get_conn_socket(if connection.is_null() { self.get().connection } else { connection })
@@ -307,68 +287,14 @@ impl<'r> Request<'r> {
         (known && number >= 0).then(|| unsafe { BorrowedFd::borrow_raw(number) })
     }
 
-    /// Says which thread the connection runs on; answers what it said before.
-    ///
-    /// mod_lua keeps interpreters in that thread's pool (`LuaScope thread`).
-    pub fn set_connection_thread(self, thread: ConnectionThread) -> ConnectionThread {
-        let before = self.connection_thread();
-        // SAFETY: as above; the connection belongs to the thread that has its request.
-        unsafe { (*self.get().connection).current_thread = thread.0 };
-        before
-    }
-
-    /// Does something while the connection says that it runs on this thread.
-    pub fn on_thread<T>(self, thread: ConnectionThread, body: impl FnOnce() -> T) -> T {
-        let before = self.set_connection_thread(thread);
-        let result = body();
-        self.set_connection_thread(before);
-        result
-    }
-
-    /// This thread as APR knows threads, with a pool of its own.
-    pub fn adopt_thread(self) -> AdoptedThread {
-        let mut thread = std::ptr::null_mut();
-        let pool = self.pool().child();
-        // SAFETY: has no preconditions.
-        let id = pool.put::<ffi::apr_os_thread_t>(unsafe { libc::pthread_self() } as _);
-        // SAFETY: the pool is this request's own; the id, which APR keeps the address of and only reads, is in it.
-        unsafe { ffi::apr_os_thread_put(&mut thread, std::ptr::from_ref(id).cast_mut(), pool.as_ptr()) };
-        AdoptedThread { thread: ConnectionThread(thread), pool: pool.as_ptr() }
+    /// Does something while the connection says that it runs on this thread. mod_lua keeps interpreters in that thread's pool
+    /// (`LuaScope thread`).
+    pub fn on_this_thread<T>(self, body: impl FnOnce() -> T) -> T {
+        // SAFETY: a request has a connection, which outlives it and belongs to the thread that has its request.
+        let _connection = unsafe { Here::new(self.get().connection) };
+        body()
     }
 }
-
-/// A thread as APR knows threads. What handlers keep with it (`LuaScope thread`) goes with this value, in place: to be dropped on
-/// that thread, before the request it was made for is gone.
-pub struct AdoptedThread {
-    thread: ConnectionThread,
-    pool: *mut ffi::apr_pool_t,
-}
-
-// SAFETY: only a worker that has its request uses it; what comes to drop it elsewhere waits for the worker's end.
-unsafe impl Send for AdoptedThread {}
-
-impl AdoptedThread {
-    /// As a connection holds it.
-    pub fn name(&self) -> ConnectionThread {
-        self.thread
-    }
-}
-
-impl Drop for AdoptedThread {
-    fn drop(&mut self) {
-        // SAFETY: made by `adopt_thread`, within the pool of a request that is still there.
-        unsafe { ffi::apr_pool_destroy(self.pool) };
-    }
-}
-
-/// APR's name for a thread, as a connection holds it.
-#[derive(Clone, Copy)]
-pub struct ConnectionThread(*mut ffi::apr_thread_t);
-
-// SAFETY: it is only put into connections, by the thread that has the connection's request.
-unsafe impl Send for ConnectionThread {}
-// SAFETY: as above.
-unsafe impl Sync for ConnectionThread {}
 
 /// # Safety
 ///

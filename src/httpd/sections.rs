@@ -3,10 +3,10 @@
 
 use crate::ffi;
 use crate::httpd::config_tree;
-use crate::httpd::configuration::Configuration;
+use crate::httpd::configuration::{Configuration as _, Module, section_in};
 use crate::httpd::hook::Server;
+use crate::httpd::module_record;
 use crate::httpd::proxy::{self, BackEnd, ProxySection};
-use std::ffi::c_char;
 
 /// A server's own configuration, or a section of it.
 pub struct Scope<'s, C> {
@@ -55,7 +55,7 @@ pub struct ServerScopes<'s, C> {
     /// `<Proxy>`, as written: mod_proxy's, which a request that it sends on has in place of `<Directory>`.
     pub proxies: Vec<Scope<'s, C>>,
     /// Where its requests may be sent on to, by way of connections that are kept.
-    pub back_ends: Vec<BackEnd>,
+    pub back_ends: Vec<BackEnd<'s>>,
 }
 
 impl<C> ServerScopes<'_, C> {
@@ -67,7 +67,7 @@ impl<C> ServerScopes<'_, C> {
 }
 
 /// The servers, the main one first, and the others as they are written.
-pub fn of_servers<C: Configuration>(main: Server<'_>) -> Vec<ServerScopes<'_, C>> {
+pub fn of_servers<'s, M: Module>(main: &'s Server<'_>) -> Vec<ServerScopes<'s, M::Section<'s>>> {
     // SAFETY: the servers of the list live as long as the configuration, and so do their parts.
     let mut servers: Vec<_> = main.all().filter_map(|server| unsafe { server.as_ref() }).collect();
     // httpd puts each virtual host right behind the main server.
@@ -75,20 +75,21 @@ pub fn of_servers<C: Configuration>(main: Server<'_>) -> Vec<ServerScopes<'_, C>
     servers
         .into_iter()
         .map(|server| {
-            // SAFETY: core has a configuration for every server.
-            let core = unsafe {
-                &*ffi::ap_get_core_module_config(server.module_config).cast::<ffi::core_server_config>()
-            };
-            let mut own = scope(server.lookup_defaults, Kind::Server);
-            own.title = title_of_server(server);
-            ServerScopes {
-                server: own,
-                directories: scopes(core.sec_dir, Kind::Directory),
-                locations: scopes(core.sec_url, Kind::Location),
-                // SAFETY: whoever has a `Server` runs while httpd starts.
-                proxies: unsafe { proxy::sections(server) }.iter().map(proxy_scope).collect(),
-                // SAFETY: as above.
-                back_ends: unsafe { proxy::back_ends(server) },
+            // SAFETY: core has a configuration for every server, with lists of sections; these are the server's, which who
+            // would write to them has borrowed. Code that has a `Server` runs while httpd starts.
+            unsafe {
+                let core = ffi::ap_get_core_module_config(server.module_config);
+                let core = &*core.cast::<ffi::core_server_config>();
+                let mut own = scope::<M>(server.lookup_defaults, Kind::Server);
+                own.title = title_of_server(server);
+                let proxies = proxy::sections(server);
+                ServerScopes {
+                    server: own,
+                    directories: scopes::<M>(core.sec_dir, Kind::Directory),
+                    locations: scopes::<M>(core.sec_url, Kind::Location),
+                    proxies: proxies.iter().map(|section| proxy_scope::<M>(section)).collect(),
+                    back_ends: proxy::back_ends(server),
+                }
             }
         })
         .collect()
@@ -96,16 +97,18 @@ pub fn of_servers<C: Configuration>(main: Server<'_>) -> Vec<ServerScopes<'_, C>
 
 /// Gives each server's own configuration, which is outermost for all of its requests, to `body`; `false` where one is
 /// broken.
-pub fn for_each_server<C: Configuration>(main: Server<'_>, mut body: impl FnMut(&mut C)) -> bool {
+pub fn for_each_server<'s, M: Module>(
+    main: &mut Server<'s>,
+    mut body: impl FnMut(&mut M::Section<'s>),
+) -> bool {
     let mut next = main.as_ptr();
     let mut are_whole = true;
     // SAFETY: null, or a server of the list, which lives as long as the configuration.
     while let Some(server) = unsafe { next.as_ref() } {
-        // SAFETY: `create` or `merge` made the configuration, and in the start's one thread nobody else has it.
+        // SAFETY: `create` or `merge` made the configuration, and who has the servers has no other reference to it.
         unsafe {
-            let slot =
-                ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module_record::record());
-            let slot = slot.cast::<C>();
+            let slot = ffi::ap_get_module_config(server.lookup_defaults, module_record::record());
+            let slot = slot.cast::<M::Section<'s>>();
             if (*slot).is_broken() {
                 are_whole = false;
             } else {
@@ -117,20 +120,15 @@ pub fn for_each_server<C: Configuration>(main: Server<'_>, mut body: impl FnMut(
     are_whole
 }
 
-/// A server's own configuration, once it has started.
-pub fn server_section<C: Configuration>(server: Server<'_>) -> &C {
-    // SAFETY: the server lives as long as the configuration.
-    section_of(unsafe { &*server.as_ptr() })
-}
-
-pub(super) fn section_of<C: Configuration>(server: &ffi::server_rec) -> &C {
-    // SAFETY: as above; after the start, nobody writes to it.
-    unsafe {
-        &*ffi::ap_get_module_config(server.lookup_defaults, crate::httpd::module_record::record()).cast::<C>()
-    }
+/// The main server's own configuration.
+pub fn server_section<'s, M: Module>(main: &'s Server<'_>) -> &'s M::Section<'s> {
+    // SAFETY: the server lives as long as the configuration, and who would write to that has borrowed the servers.
+    unsafe { section_in::<M>((*main.as_ptr()).lookup_defaults) }.unwrap_or_else(M::Section::broken)
 }
 
 fn title_of_server(server: &ffi::server_rec) -> String {
+    // SAFETY: a server's texts are C strings, or null.
+    let text = |text| unsafe { config_tree::text(text) };
     let name = text(server.server_hostname);
     if server.is_virtual == 0 {
         return format!("Main server {name}{}", port(server.port));
@@ -156,21 +154,34 @@ enum Kind {
 }
 
 /// The scopes of one of core's lists of sections.
-fn scopes<'s, C: Configuration>(sections: *const ffi::apr_array_header_t, kind: Kind) -> Vec<Scope<'s, C>> {
-    // SAFETY: null, or a list of core's; its elements are the configurations of sections.
+///
+/// # Safety
+///
+/// Null, or such a list. It lives for `'s`, and so does what is in it, to which nobody writes meanwhile.
+unsafe fn scopes<'s, M: Module>(
+    sections: *const ffi::apr_array_header_t,
+    kind: Kind,
+) -> Vec<Scope<'s, M::Section<'s>>> {
+    // SAFETY: the caller's word; the elements are the configurations of sections.
     let vectors = unsafe {
         sections.as_ref().filter(|sections| sections.nelts > 0).map_or(&[][..], |sections| {
             let first = sections.elts.cast::<*mut ffi::ap_conf_vector_t>();
             std::slice::from_raw_parts(first, sections.nelts as usize)
         })
     };
-    vectors.iter().map(|vector| scope(*vector, kind)).collect()
+    // SAFETY: the caller's word.
+    vectors.iter().map(|vector| unsafe { scope::<M>(*vector, kind) }).collect()
 }
 
-fn scope<'s, C: Configuration>(vector: *mut ffi::ap_conf_vector_t, kind: Kind) -> Scope<'s, C> {
-    // SAFETY: core has a configuration for every section of its own.
-    let core = unsafe { &*ffi::ap_get_core_module_config(vector).cast::<ffi::core_dir_config>() };
-    let path = text(core.d);
+/// # Safety
+///
+/// A section of core's, which lives for `'s`, and to which nobody writes meanwhile.
+unsafe fn scope<'s, M: Module>(vector: *mut ffi::ap_conf_vector_t, kind: Kind) -> Scope<'s, M::Section<'s>> {
+    // SAFETY: the caller's word; core has a configuration for every section of its own, with a path or null.
+    let (core, path) = unsafe {
+        let core = &*ffi::ap_get_core_module_config(vector).cast::<ffi::core_dir_config>();
+        (core, config_tree::text(core.d))
+    };
     let is_regex = !core.r.is_null();
     let reach = match kind {
         Kind::Server | Kind::Condition => Reach::Other,
@@ -192,22 +203,31 @@ fn scope<'s, C: Configuration>(vector: *mut ffi::ap_conf_vector_t, kind: Kind) -
     };
     // Others that stand in `<Files>` or `<If>` come too late for httpd's walk through them.
     let has_files = matches!(kind, Kind::Server | Kind::Directory);
-    Scope {
-        title,
-        reach,
-        own: own(vector),
-        files: if has_files { scopes(core.sec_file, Kind::Files) } else { Vec::new() },
-        conditions: scopes(core.sec_if, Kind::Condition),
+    // SAFETY: the caller's word, which goes for the sections in this one.
+    unsafe {
+        Scope {
+            title,
+            reach,
+            own: section_in::<M>(vector),
+            files: if has_files { scopes::<M>(core.sec_file, Kind::Files) } else { Vec::new() },
+            conditions: scopes::<M>(core.sec_if, Kind::Condition),
+        }
     }
 }
 
 /// A section of mod_proxy's. httpd walks through `<If>` in it, and not through `<Files>`.
-fn proxy_scope<'s, C: Configuration>(section: &ProxySection) -> Scope<'s, C> {
-    let path = text(section.path);
+///
+/// # Safety
+///
+/// It lives for `'s`, and nobody writes to it meanwhile.
+unsafe fn proxy_scope<'s, M: Module>(section: &ProxySection) -> Scope<'s, M::Section<'s>> {
     let suffix = if section.is_regex { "Match" } else { "" };
-    // SAFETY: null where no directive of core's stands in it, or what core made.
-    let core =
-        unsafe { ffi::ap_get_core_module_config(section.vector).cast::<ffi::core_dir_config>().as_ref() };
+    // SAFETY: the caller's word. Core has null where no directive of its own stands in it, or what it made.
+    let (path, own, conditions) = unsafe {
+        let core = ffi::ap_get_core_module_config(section.vector).cast::<ffi::core_dir_config>().as_ref();
+        let conditions = core.map_or_else(Vec::new, |core| scopes::<M>(core.sec_if, Kind::Condition));
+        (config_tree::text(section.path), section_in::<M>(section.vector), conditions)
+    };
     Scope {
         title: format!("<Proxy{suffix} \"{path}\">"),
         reach: match section {
@@ -215,33 +235,18 @@ fn proxy_scope<'s, C: Configuration>(section: &ProxySection) -> Scope<'s, C> {
             ProxySection { is_wildcard: true, .. } => Reach::Wildcard(path),
             _ => Reach::Path(path),
         },
-        own: own(section.vector),
+        own,
         files: Vec::new(),
-        conditions: core.map_or_else(Vec::new, |core| scopes(core.sec_if, Kind::Condition)),
-    }
-}
-
-/// What stands in a section, of the module.
-fn own<'s, C: Configuration>(vector: *mut ffi::ap_conf_vector_t) -> Option<&'s C> {
-    // SAFETY: null where none of the module's directives stands in it, and else what `directive::create` or `merge` made.
-    unsafe {
-        ffi::ap_get_module_config(vector, crate::httpd::module_record::record())
-            .cast_const()
-            .cast::<C>()
-            .as_ref()
+        conditions,
     }
 }
 
 fn title_of_condition(core: &ffi::core_dir_config) -> String {
     // SAFETY: null for `<Else>`, or the condition, which lives as long as the configuration.
     let Some(condition) = (unsafe { core.condition.as_ref() }) else { return "<Else>".to_owned() };
-    let (file, line) = (text(condition.filename), condition.line_number);
+    // SAFETY: a condition has its file's name.
+    let (file, line) = (unsafe { config_tree::text(condition.filename) }, condition.line_number);
     // Core keeps what it has compiled the condition to, and where it was written.
     let written = config_tree::section_at(&file, line);
     format!("{} ({file}:{line})", written.unwrap_or_else(|| "<If>".to_owned()))
-}
-
-fn text(text: *const c_char) -> String {
-    // SAFETY: what core keeps as text are C strings that live as long as the configuration.
-    unsafe { config_tree::text(text) }
 }

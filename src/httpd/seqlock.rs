@@ -1,4 +1,4 @@
-//! Words that one writes and others read, without a lock: whoever is killed while it writes holds nobody up. A word of
+//! Words that one writes and others read, without a lock: a writer that is killed holds nobody up. A word of
 //! theirs says which version they are, and whose.
 //!
 //! Nothing in here knows of httpd: `tests/counters.rs` has it alone.
@@ -51,7 +51,7 @@ impl Version {
 /// Writes the words by `body`, whose version has just been set to one that is about to be written: gives the one to set behind
 /// them, with `Ordering::Release`.
 pub fn write(begun: Version, body: impl FnOnce()) -> Version {
-    // Whoever sees one of the words that follow sees the version changed.
+    // A reader that sees one of the words that follow sees the version changed.
     fence(Ordering::Release);
     body();
     begun.whole(begun.process)

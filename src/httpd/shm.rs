@@ -4,10 +4,12 @@
 //! status page shows ([`lasting`]), which all of them write.
 
 use memmap2::{Mmap, MmapOptions, MmapRaw};
-use std::fs::File;
-use std::io;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::fd::FromRawFd as _;
-use std::path::Path;
+use std::os::unix;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,15 +17,63 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug)]
 pub struct Mapped(Arc<Mmap>);
 
-impl Mapped {
-    /// Maps a published file: one that was written in whole before it got its name, and is never written again.
-    pub fn open(path: &Path) -> io::Result<Mapped> {
-        let file = File::open(path)?;
-        // SAFETY: see above: its folder is for httpd's own user alone to write in, and the watcher, which does
-        // write there, makes a new file for each version.
+/// A folder for files that others map. It is made by this process, and for its user alone to write in; each file in it is
+/// written in whole before it gets its name, and never again.
+#[derive(Debug)]
+pub struct SharedFolder {
+    path: PathBuf,
+    /// Who else may read.
+    group: Option<u32>,
+}
+
+impl SharedFolder {
+    /// Makes it, where there is nothing yet.
+    pub fn create(path: PathBuf, group: Option<u32>) -> io::Result<SharedFolder> {
+        make_folder(&path, group)?;
+        Ok(SharedFolder { path, group })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn file(&self, number: usize, version: u64) -> PathBuf {
+        self.path.join(format!("{number}.{version}"))
+    }
+
+    /// Writes a version of a file. It gets its name when all of it is there.
+    pub fn write(&self, number: usize, version: u64, bytes: &[u8]) -> io::Result<()> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Nobody else writes to it: one that is there is of a process that has ended.
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let new = self.path.join(format!("new.{}.{next}", std::process::id()));
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&new)?;
+        file.write_all(bytes)?;
+        unix::fs::fchown(&file, None, self.group)?;
+        drop(file);
+        fs::rename(&new, self.file(number, version))
+    }
+
+    /// Maps a version of a file.
+    pub fn map(&self, number: usize, version: u64) -> io::Result<Mapped> {
+        let file = File::open(self.file(number, version))?;
+        // SAFETY: nobody writes to the file any more, by what such a folder is.
         let map = unsafe { Mmap::map(&file) }?;
         Ok(Mapped(Arc::new(map)))
     }
+
+    /// Takes a version of a file away. Who has it mapped keeps it.
+    pub fn remove(&self, number: usize, version: u64) {
+        let _ = fs::remove_file(self.file(number, version));
+    }
+}
+
+/// Makes a folder that its maker's user may write, and the group may read.
+pub fn make_folder(path: &Path, group: Option<u32>) -> io::Result<()> {
+    DirBuilder::new().mode(0o750).create(path)?;
+    unix::fs::chown(path, None, group)
 }
 
 impl AsRef<[u8]> for Mapped {
@@ -86,11 +136,12 @@ fn place(memory: &MmapRaw, counter: usize) -> &AtomicU64 {
 
 /// So many words, all 0, that this process and those that descend from it write and read; they stay as long as it.
 pub fn lasting(words: usize) -> io::Result<&'static [AtomicU64]> {
+    let bytes = words.checked_mul(size_of::<AtomicU64>()).ok_or(io::ErrorKind::OutOfMemory)?;
     // SAFETY: a mapping of its own, of no file.
     let memory = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
-            words * size_of::<AtomicU64>(),
+            bytes,
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_SHARED | libc::MAP_ANONYMOUS,
             -1,

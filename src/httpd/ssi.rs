@@ -3,6 +3,7 @@
 
 use crate::ffi;
 use crate::httpd::filter::FAILED;
+use crate::httpd::hook::OneThread;
 use crate::httpd::panic::catch_panic;
 use crate::httpd::request::Request;
 use std::ffi::{CStr, c_char, c_int};
@@ -47,7 +48,7 @@ fn real<T>(body: impl FnOnce(&mut (Option<Register>, Option<Handler>)) -> T) -> 
 
 /// From now on, until the configuration is read again, whoever registers as the one that runs `exec` gets
 /// them judged. To be called when all modules are loaded, before they retrieve each other's functions.
-pub fn judge_exec<H: ExecHook>() {
+pub fn judge_exec<H: ExecHook>(_: &OneThread) {
     // SAFETY: the start has one thread. What is found under this name has this type, and whoever
     // retrieves what is put there casts it back. APR forgets it when modules are unloaded.
     unsafe {

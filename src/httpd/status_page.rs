@@ -2,7 +2,7 @@
 //! calls it.
 
 use crate::ffi;
-use crate::httpd::hook::HookOrder;
+use crate::httpd::hook::{HookOrder, OneThread};
 use crate::httpd::panic::catch_panic;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
@@ -41,7 +41,7 @@ unsafe extern "C" fn add<H: StatusPageHook>(r: *mut ffi::request_rec, flags: c_i
 }
 
 /// Adds a part to mod_status' page.
-pub fn status_page<H: StatusPageHook>(order: HookOrder) {
+pub fn status_page<H: StatusPageHook>(order: HookOrder, _: &OneThread) {
     let add: Add = add::<H>;
     // SAFETY: mod_status, which runs the hooks of this name, calls them with this signature.
     unsafe {

@@ -11,7 +11,8 @@ use std::slice;
 ///
 /// # Invariants
 ///
-/// The pointer is a live table for `'p`, and this thread is the one that has its pool.
+/// The pointer is a live table for `'p`, whose names and values live as long as its own pool; this thread is the one that
+/// has that.
 #[derive(Clone, Copy)]
 pub struct Table<'p> {
     table: NonNull<ffi::apr_table_t>,
@@ -21,7 +22,7 @@ pub struct Table<'p> {
 impl<'p> Table<'p> {
     /// # Safety
     ///
-    /// `table` is a live table for `'p`, as are its names and values, and this thread has its pool.
+    /// `table` is a live table for `'p`. Its names and values live as long as its pool, which this thread has.
     pub unsafe fn from_ptr(table: *mut ffi::apr_table_t) -> Self {
         Table { table: NonNull::new(table).expect("httpd passes a table"), lifetime: PhantomData }
     }
@@ -55,7 +56,7 @@ impl<'p> Table<'p> {
 
     /// All names with their values, as they are now.
     pub fn entries(self) -> Vec<(&'p CStr, &'p CStr)> {
-        // SAFETY: as above.
+        // SAFETY: nothing changes the table meanwhile.
         unsafe { self.iter() }.collect()
     }
 
@@ -75,25 +76,32 @@ impl<'p> Table<'p> {
         named.map(|entry| unsafe { (CStr::from_ptr(entry.key), CStr::from_ptr(entry.val)) })
     }
 
-    /// A table of its own in `pool`, with the same names and values.
-    pub fn copy<'c>(self, pool: Pool<'c>) -> Table<'c>
-    where
-        'p: 'c,
-    {
-        // SAFETY: both are live; the copy shares names and values, which live as long as this table.
-        unsafe { Table::from_ptr(ffi::apr_table_copy(pool.as_ptr(), self.as_ptr())) }
+    /// A table of its own in `pool`, with the same names and values: the very same, where they live as long.
+    pub fn copy<'c>(self, pool: Pool<'c>) -> Table<'c> {
+        // SAFETY: both are live. The one copy shares names and values, which live as long as this table's pool, and so as
+        // `pool`; the other has copies of them in `pool`.
+        unsafe {
+            let copy = if self.pool().outlives(pool) { ffi::apr_table_copy } else { ffi::apr_table_clone };
+            Table::from_ptr(copy(pool.as_ptr(), self.as_ptr()))
+        }
     }
 
-    /// Gives a name this one value.
-    pub fn set(self, name: &'p CStr, value: &'p CStr) {
-        // SAFETY: the invariant; both live as long as the table.
-        unsafe { ffi::apr_table_setn(self.as_ptr(), name.as_ptr(), value.as_ptr()) }
+    /// The pool that the table is in.
+    pub fn pool(self) -> Pool<'p> {
+        // SAFETY: the invariant; a table is an array to begin with, which has its pool.
+        unsafe { Pool::from_ptr((*ffi::apr_table_elts(self.as_ptr())).pool) }
     }
 
-    /// Gives a name one value more.
-    pub fn add(self, name: &'p CStr, value: &'p CStr) {
-        // SAFETY: the invariant; both live as long as the table.
-        unsafe { ffi::apr_table_addn(self.as_ptr(), name.as_ptr(), value.as_ptr()) }
+    /// Gives a name this one value. The table has copies: this handle may be good for less time than it is.
+    pub fn set(self, name: &CStr, value: &CStr) {
+        // SAFETY: the invariant; APR copies both into the table's own pool.
+        unsafe { ffi::apr_table_set(self.as_ptr(), name.as_ptr(), value.as_ptr()) }
+    }
+
+    /// Gives a name one value more, in copies.
+    pub fn add(self, name: &CStr, value: &CStr) {
+        // SAFETY: the invariant; APR copies both into the table's own pool.
+        unsafe { ffi::apr_table_add(self.as_ptr(), name.as_ptr(), value.as_ptr()) }
     }
 
     /// Takes a name out.

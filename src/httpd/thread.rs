@@ -3,22 +3,31 @@
 //! Not `std::thread`: a handler may end its thread (`pthread_exit`), which unwinds the stack by force,
 //! and `std` aborts the process when that reaches its own frames.
 
+use super::connection::Guest;
+use super::filter;
+use super::handler::run_unwinding;
 use super::panic::catch_panic;
+use super::request::Ticket;
 use super::signals::{BlockedSignals, swap_mask};
 use super::stack::Stack;
+use super::status::Status;
+use crate::ffi;
 use std::any::Any;
 use std::ffi::{CStr, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// What a thread does.
 pub trait Task: Any + Send + Sync {
     /// Waits for work; `false` where there will be none, and the thread ends.
     fn wait(&self) -> bool;
-    /// The work. Nothing with a destructor may be on the stack while httpd's handlers run.
-    fn run(&self);
+    /// The request whose handler is to run on this thread, which is ready for it; `None`: nothing is to run.
+    fn begin(&self) -> Option<Ticket>;
+    /// Called when the request is about to leave the thread, with what its handler has answered; `None` where that has ended
+    /// the thread, or could not be run.
+    fn leave(&self, status: Option<Status>);
     /// Called last, however the thread comes to its end: after all that runs on it but the C library's own end of
     /// it. Not called where the process ends first.
     fn end(&self);
@@ -43,7 +52,6 @@ pub struct Thread {
     id: libc::pthread_t,
     stack: Option<Stack>,
     /// The thread has a pointer to it.
-    #[expect(dead_code, reason = "the thread reads it")]
     own: Arc<Own>,
 }
 
@@ -53,7 +61,8 @@ impl Thread {
     pub fn start(task: Arc<dyn Task>, mut stack: Stack, signals: &BlockedSignals) -> io::Result<Thread> {
         stack.trim();
         let (base, size) = stack.extent();
-        let own = Arc::new(Own { task, mask: signals.before, rounds: AtomicI64::new(0) });
+        let own =
+            Arc::new(Own { task, mask: signals.before, rounds: AtomicI64::new(0), visit: Mutex::new(None) });
         let mut thread = MaybeUninit::uninit();
         // SAFETY: the attributes are initialised before use and destroyed once; the stack is as large as it says, and
         // stays until the thread is joined, as what `enter` is given does.
@@ -82,43 +91,57 @@ impl Thread {
     }
 
     /// Waits for the thread's end, and gives its stack back.
+    ///
+    /// # Panics
+    /// It is the calling thread.
     pub fn join(mut self) -> Stack {
-        self.stack.take().inspect(|_| self.wait()).expect("a thread has its stack until it is joined")
+        self.wait().expect("no thread waits for its own end")
     }
 
-    fn wait(&self) {
-        // SAFETY: a joinable thread, joined once: whoever calls this takes the stack.
-        unsafe { libc::pthread_join(self.id, std::ptr::null_mut()) };
+    /// Waits for the thread's end; `None` where that is not to be had, or was before.
+    fn wait(&mut self) -> Option<Stack> {
+        let stack = self.stack.take()?;
+        // SAFETY: a joinable thread, joined once: who comes here takes the stack.
+        if unsafe { libc::pthread_join(self.id, std::ptr::null_mut()) } != 0 {
+            // The calling thread runs on it, and goes on.
+            std::mem::forget((stack, Arc::clone(&self.own)));
+            return None;
+        }
+        Some(stack)
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        if let Some(stack) = self.stack.take() {
-            self.wait();
-            drop(stack);
-        }
+        self.wait();
     }
 }
 
-type Enter = extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+type Enter = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
-extern "C-unwind" fn enter(own: *mut c_void) -> *mut c_void {
+/// # Safety
+///
+/// `own` is what `Thread::start` has made for this thread.
+unsafe extern "C-unwind" fn enter(own: *mut c_void) -> *mut c_void {
     let own: *const Own = own.cast_const().cast();
     // SAFETY: `Thread` has it until this thread is joined. No reference to it is on the stack while handlers run.
     if !unsafe { &*own }.keep() {
         // Nothing may run where nobody could tell what it runs on.
-        // SAFETY: as above.
+        // SAFETY: `Thread` has it until this thread is joined.
         unsafe { &*own }.task.end();
         return std::ptr::null_mut();
     }
-    // SAFETY: as above.
-    while unsafe { (*own).task.wait() } {
-        // SAFETY: as above.
-        let waiting = unsafe { (*own).mask.as_ref() }.map(swap_mask);
-        // SAFETY: as above.
-        unsafe { (*own).task.run() };
-        waiting.as_ref().map(swap_mask);
+    // SAFETY: `Thread` has it until this thread is joined. The request is lent to this thread from `begin` to `leave`; and all
+    // that is on the stack in between, here and in what `run_unwinding` is called by, is plain numbers and pointers.
+    unsafe {
+        while (*own).task.wait() {
+            let waiting = (*own).mask.as_ref().map(swap_mask);
+            if let Some(request) = (*own).begin() {
+                let status = run_unwinding(request);
+                (*own).leave(Some(status));
+            }
+            waiting.as_ref().map(swap_mask);
+        }
     }
     std::ptr::null_mut()
 }
@@ -135,6 +158,14 @@ struct Own {
     mask: Option<libc::sigset_t>,
     /// How often the destructor was called.
     rounds: AtomicI64,
+    /// The request whose handler runs on the thread; the thread's own.
+    visit: Mutex<Option<Visit>>,
+}
+
+/// A request's stay on a thread.
+struct Visit {
+    ticket: Ticket,
+    guest: Guest,
 }
 
 impl Own {
@@ -149,6 +180,33 @@ impl Own {
         })
     }
 
+    /// Takes a request in, if one is to be; the pointer is good until it leaves.
+    fn begin(&self) -> Option<*mut ffi::request_rec> {
+        let mut ticket = self.task.begin()?;
+        let request = ticket.redeem();
+        let r = request.as_ptr();
+        // SAFETY: the request is lent to this thread, and `leave` drops the value before it is back.
+        let guest = catch_panic(None, || Some(unsafe { Guest::new((*r).connection, request.pool()) }));
+        if let Some(guest) = guest {
+            *self.visit() = Some(Visit { ticket, guest });
+            return Some(r);
+        }
+        self.task.leave(None);
+        None
+    }
+
+    /// Lets the request go, if there is one. What its handler has left on the thread is closed here, and not where the request
+    /// goes on.
+    fn leave(&self, status: Option<Status>) {
+        let Some(Visit { mut ticket, guest }) = self.visit().take() else { return };
+        catch_panic((), || filter::close(ticket.redeem(), || drop(guest)));
+        self.task.leave(status);
+    }
+
+    fn visit(&self) -> MutexGuard<'_, Option<Visit>> {
+        self.visit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes it the calling thread's; `false` where there is no memory for that.
     fn keep(&self) -> bool {
         // SAFETY: the key is this file's own, for values of this type.
@@ -156,7 +214,10 @@ impl Own {
     }
 }
 
-extern "C" fn last(own: *mut c_void) {
+/// # Safety
+///
+/// `own` is what `keep` has kept.
+unsafe extern "C" fn last(own: *mut c_void) {
     // SAFETY: what `keep` put there; `Thread` has it until this thread is joined.
     let own = unsafe { &*own.cast_const().cast::<Own>() };
     let is_over = catch_panic(true, || {
@@ -168,6 +229,7 @@ extern "C" fn last(own: *mut c_void) {
     });
     if is_over {
         // Whatever happened: somebody waits for this. A lock and a wake-up do not panic.
+        own.leave(None);
         own.task.end();
     }
 }

@@ -1,6 +1,7 @@
 //! mod_cgid, whose daemon runs scripts and SSI's `exec`: it is not confined.
 
 use super::module::{ForeignModule, HandlerKind, Handlers};
+use crate::httpd::hook::OneThread;
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
@@ -24,9 +25,9 @@ pub fn warning() -> Option<String> {
 }
 
 /// Has each `exec` judged; to be called before modules retrieve each other's functions.
-pub fn judge_exec() {
+pub fn judge_exec(start: &OneThread) {
     if MODULE.is_loaded() {
-        ssi::judge_exec::<DaemonExec>();
+        ssi::judge_exec::<DaemonExec>(start);
     }
 }
 

@@ -1,6 +1,7 @@
 //! mod_dbd, whose connections others have opened.
 
 use crate::httpd::dbd::{self, OpenHook};
+use crate::httpd::hook::OneThread;
 use crate::httpd::log::{self, Level};
 use crate::worker;
 
@@ -8,8 +9,8 @@ use crate::worker;
 const ON_KEPT_CONNECTION: &str = "SEL0111: a page asked for a connection of mod_dbd's, which the server or another context may have opened: refused (say DBDPersist Off, or have it open one of its own)";
 
 /// Has each connection judged that a page asks for; to be called when all modules are loaded.
-pub fn judge_open() {
-    dbd::judge_open::<KeptConnection>();
+pub fn judge_open(start: &OneThread) {
+    dbd::judge_open::<KeptConnection>(start);
 }
 
 /// Its connections.

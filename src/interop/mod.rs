@@ -74,7 +74,7 @@ pub fn module(number: usize) -> &'static ForeignModule {
 
 /// Says of which modules the work for a mapped request is not done as the configuration says; `python`: the handlers of
 /// mod_wsgi that may run Python in httpd itself.
-pub fn warn(settings: &Settings, main: Server<'_>, python: &[CString]) {
+pub fn warn(settings: &Settings, main: &Server<'_>, python: &[CString]) {
     if !settings.confines() {
         return;
     }

@@ -15,15 +15,13 @@ pub use source::{Content, FileKind, NO_GROUP_FILE, Source, Sources};
 
 use crate::httpd::log::{self, Level};
 use crate::httpd::process;
-use crate::httpd::shm::{Board, Mapped};
+use crate::httpd::shm::{Board, Mapped, SharedFolder, make_folder};
 use crate::selinux::query;
 use arc_swap::ArcSwapOption;
 use mapping::{Context, GroupFile, ResolvedMap};
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -76,7 +74,7 @@ impl Maps {
         for (number, loaded) in sources.all().iter().enumerate() {
             slots.push(Slot { source: loaded.source.clone(), current: ArcSwapOption::empty() });
             if let Some(content) = loaded.content() {
-                folder.write(number, 1, &published_form(content, server).map_err(io::Error::other)?)?;
+                folder.files.write(number, 1, &published_form(content, server).map_err(io::Error::other)?)?;
                 writer.add(1 + number);
                 Report::good(content.lines()).write(
                     &board,
@@ -118,7 +116,7 @@ impl Maps {
             {
                 return Ok(());
             }
-            match Mapped::open(&self.folder.file(number, version)) {
+            match self.folder.files.map(number, version) {
                 Ok(data) => {
                     let file = match slot.source.kind {
                         FileKind::Text | FileKind::Compiled => {
@@ -181,11 +179,9 @@ fn published_form(content: &Content, server: &Context) -> Result<Vec<u8>, String
 /// The folder with the published files, which goes with the configuration.
 #[derive(Debug)]
 struct Folder {
-    path: PathBuf,
+    files: SharedFolder,
     /// The process that made it, and takes it away.
     owner: u32,
-    /// The group that children of httpd run as.
-    group: Option<u32>,
 }
 
 /// The folder's parent in the run directory; the policy gives what httpd makes by this name a type of its own.
@@ -211,27 +207,13 @@ impl Folder {
         let owner = std::process::id();
         for number in 0.. {
             let path = all.join(format!("{owner}.{number}"));
-            match make_folder(&path, group) {
+            match SharedFolder::create(path, group) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(at(error)),
-                Ok(()) => return Ok(Folder { path, owner, group }),
+                Ok(files) => return Ok(Folder { files, owner }),
             }
         }
         unreachable!("the numbers do not end")
-    }
-
-    fn file(&self, number: usize, version: u64) -> PathBuf {
-        self.path.join(format!("{number}.{version}"))
-    }
-
-    /// Writes a version. It gets its name when all of it is there.
-    fn write(&self, number: usize, version: u64, bytes: &[u8]) -> io::Result<()> {
-        let new = self.path.join("new");
-        let _ = fs::remove_file(&new);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&new)?;
-        file.write_all(bytes)?;
-        unix::fs::fchown(&file, None, self.group)?;
-        fs::rename(&new, self.file(number, version))
     }
 }
 
@@ -239,16 +221,12 @@ impl Drop for Folder {
     fn drop(&mut self) {
         // Children that end let go of the configuration as well.
         if std::process::id() == self.owner {
-            let _ = fs::remove_dir_all(&self.path);
+            let path = self.files.path();
+            let _ = fs::remove_dir_all(path);
             // Where another server has its files there too, it stays.
-            let _ = self.path.parent().map(fs::remove_dir);
+            let _ = path.parent().map(fs::remove_dir);
         }
     }
-}
-
-fn make_folder(path: &Path, group: Option<u32>) -> io::Result<()> {
-    DirBuilder::new().mode(0o750).create(path)?;
-    unix::fs::chown(path, None, group)
 }
 
 /// Takes away what servers left that were killed.

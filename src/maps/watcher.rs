@@ -12,7 +12,7 @@ use crate::httpd::shm::Writer;
 use crate::selinux::contexts::ContextSet;
 use mapping::Context;
 use std::ffi::CStr;
-use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often files are looked at. A change counts after two looks, since a file may be half written.
@@ -20,7 +20,7 @@ const PERIOD: Duration = Duration::from_millis(200);
 
 /// What the watcher is to do.
 pub struct Watcher {
-    maps: &'static Maps,
+    maps: Arc<Maps>,
     /// Files, with the versions that were published when httpd started, and whether these are maps with lines for
     /// groups.
     files: Vec<(Source, Option<Stamp>, bool)>,
@@ -32,7 +32,7 @@ pub struct Watcher {
 
 impl Watcher {
     /// One for the files of a configuration.
-    pub fn new(maps: &'static Maps, sources: &Sources, server: Context, only_own_range: bool) -> Watcher {
+    pub fn new(maps: Arc<Maps>, sources: &Sources, server: Context, only_own_range: bool) -> Watcher {
         let files = sources.all().iter().map(|loaded| {
             let good = loaded.result.as_ref().and_then(|result| result.as_ref().ok());
             let asks = good.is_some_and(|(content, _)| content.asks_for_groups());
@@ -216,14 +216,14 @@ impl Watch<'_> {
         let bytes = published_form(content, server).map_err(|error| vec![format!("{source}: {error}")])?;
         let version = maps.board.read(1 + number) + 1;
         let folder = &maps.folder;
-        let written = folder.write(number, version, &bytes);
-        written.map_err(|error| vec![format!("{source}: {}: {error}", folder.path.display())])?;
+        let written = folder.files.write(number, version, &bytes);
+        written.map_err(|error| vec![format!("{source}: {}: {error}", folder.files.path().display())])?;
         self.writer.add(1 + number);
         self.writer.add(ANY);
         let at = report_at(files.len(), number);
         Report::good(content.lines()).write(&maps.board, &mut self.writer, at);
         // Whoever still looks for the one before finds no file, and asks the board again.
-        let _ = fs::remove_file(folder.file(number, version - 1));
+        folder.files.remove(number, version - 1);
         Ok(())
     }
 }

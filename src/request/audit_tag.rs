@@ -4,6 +4,7 @@
 //! All requests that come of one of a client's (redirects, subrequests) have the same, in whatever contexts they are
 //! served: who looks for what became of a request finds all of it.
 
+use crate::httpd::pool::Name;
 use crate::httpd::random;
 use crate::httpd::request::Request;
 use mapping;
@@ -11,7 +12,7 @@ use once_cell::sync::OnceCell;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const KEY: &CStr = c"mod_selinux tag";
+const KEY: Name = Name::new(c"mod_selinux tag");
 
 type Text = [u8; 14];
 
@@ -23,7 +24,7 @@ pub fn make(request: Request<'_>) -> &CStr {
 /// The one noted with the client's request that this one is, or comes from; made and noted when it is first asked for.
 pub fn of(request: Request<'_>) -> &CStr {
     let pool = request.first().pool();
-    text(pool.one(KEY, || pool.put(mapping::tag(next()))))
+    text(pool.one(KEY, || mapping::tag(next())))
 }
 
 /// The same; `None` where none has been noted.

@@ -1,7 +1,7 @@
 //! Deciding: gathers what a request brings, has its place's rules tried, and keeps what they say.
 
 use super::{audit_tag, explain, nested};
-use crate::config::settings::{Rule, Section, Settings, Started};
+use crate::config::settings::{Rule, Section, Selinux, Settings, Started, section};
 use crate::httpd::cache;
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
@@ -16,8 +16,8 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 /// The settings of a server that has rules somewhere; `None` where it has none.
-pub fn mapping(request: Request<'_>) -> Option<&'static Settings> {
-    let settings = request.configuration::<Section>().settings?;
+pub fn mapping(request: Request<'_>) -> Option<&Settings> {
+    let settings = section(request).settings?;
     settings.started.get().map(|_| settings)
 }
 
@@ -26,20 +26,22 @@ pub fn attest(request: Request<'_>) {
     if mapping(request).is_none() {
         return;
     }
-    let confines = request.configuration::<Section>().confines();
+    let confines = section(request).confines();
     // mod_dir may yet take it to a place with rules, and a request that a confined one has started may start others.
     if confines || record::of(request).is_some() || !request.leads_to_a_file() {
-        let attested = attested(request);
-        nested::identify(request, &attested);
-        let _ = record::of_or_new(request).attested.set(attested);
+        record::keep(request, |own, record| {
+            let attested = attested(own.request());
+            nested::identify(own.request(), &attested);
+            record.set_attested(own, attested);
+        });
     }
 }
 
 /// Who asks, with what is kept of the request so far, and of the one that it comes from.
-fn attested<'r>(request: Request<'r>) -> Attested<'r> {
-    let parent = request.parent().and_then(record::of).and_then(|record| record.attested.get());
-    let before = record::of(request).and_then(|record| record.first_environment.get());
-    Attested::of(request, parent, before.copied())
+fn attested(request: Request<'_>) -> Attested<'_> {
+    let parent = request.parent().and_then(record::attested);
+    let before = record::of(request).and_then(|record| record.first_environment.get(request));
+    Attested::of(request, parent.as_ref(), before)
 }
 
 /// The tag of the client's request that this one is, or comes from; made when it is first asked for.
@@ -49,32 +51,34 @@ pub fn tag(request: Request<'_>) -> &CStr {
 
 /// The same; `None` where none has been made.
 fn known_tag(request: Request<'_>) -> Option<&CStr> {
-    let decided = record::of(request.first()).and_then(|record| record.decided.get());
+    let decided = record::decided(request.first());
     decided.map(|decided| decided.tag).or_else(|| audit_tag::known(request))
 }
 
 /// Notes a request's place when it is first known.
 pub fn note_place(request: Request<'_>) {
-    if mapping(request).is_some() && request.configuration::<Section>().confines() {
-        let record = record::of_or_new(request);
-        record.first_place.set(Some(request.dir_config_id()));
-        let _ = record.first_environment.set(request.environment().copy(request.pool()));
+    if mapping(request).is_some() && section(request).confines() {
+        record::keep(request, |own, record| {
+            let request = own.request();
+            record.first_place.set(own, request.dir_config_id());
+            record.first_environment.set(own, request.environment().copy(request.pool()));
+        });
     }
 }
 
 /// The configuration that a request is decided by: that of its place. One that has lost its URI since (mod_negotiation: `MultiViews`,
 /// type maps) has come to where no `<Location>` applies: it is decided by where its URI led.
-fn deciding(request: Request<'_>) -> &Section {
-    let first = record::of(request).and_then(|record| record.first_place.get());
+fn deciding(request: Request<'_>) -> &Section<'_> {
+    let first = record::of(request).and_then(|record| record.first_place.get(request));
     match first.filter(|_| request.main().is_none() && request.is_without_uri()) {
-        Some(place) => place.configuration(request),
-        None => request.configuration(),
+        Some(place) => place.section::<Selinux>(),
+        None => section(request),
     }
 }
 
 /// The last of the fixups.
 pub fn decide(request: Request<'_>) -> Status {
-    let section: &Section = deciding(request);
+    let section = deciding(request);
     let of_page = nested::of_page(request);
     let settings = section.settings.filter(|_| section.confines() || of_page.is_some());
     let Some((settings, started)) = settings.and_then(|settings| Some((settings, settings.started.get()?)))
@@ -82,13 +86,12 @@ pub fn decide(request: Request<'_>) -> Status {
         nested::settle(request);
         return tag_nested(request);
     };
-    let Some(record) = record::of(request) else { return Status::DECLINED };
-    let Some(attested) = record.attested.get() else { return Status::DECLINED };
+    let Some(attested) = record::attested(request) else { return Status::DECLINED };
     let is_servers_own = of_page.is_none() && interop::is_servers_own(request, settings);
     let (decision, rule) = match of_page {
         Some(page) => (page.decision.clone(), page.rule),
         None if is_servers_own => (Decision::Keep, c"SELinuxServerHandler"),
-        None => resolve(request, section, started, attested),
+        None => resolve(request, section, started, &attested),
     };
     // Nor what the server context answers, where others get another: a cache asks nobody who they are. Nor a page of which
     // this is a part.
@@ -96,8 +99,8 @@ pub fn decide(request: Request<'_>) -> Status {
         cache::forbid(request);
         std::iter::successors(request.parent(), |request| request.parent()).for_each(cache::stop);
     }
-    // A second decision on the same record cannot be: httpd runs the fixups of a request once.
-    let decided = record.decided.get_or_init(|| {
+    record::keep(request, |own, record| {
+        let request = own.request();
         let context = match &decision {
             Decision::Enter(target) => Some(request.pool().copy(target.text())),
             Decision::Keep | Decision::Refuse(_) => None,
@@ -107,12 +110,15 @@ pub fn decide(request: Request<'_>) -> Status {
             None => known_tag(request).unwrap_or_else(|| audit_tag::make(request)),
             Some(_) => tag(request),
         };
-        Decided { place: request.dir_config_id(), decision, context, rule, tag, is_servers_own }
+        let known = (context, request.pool().copy(rule), tag);
+        record.set_decided(own, (decision, is_servers_own), known);
     });
     nested::settle(request);
     set_variables(request);
-    if log::wants_debug(request) {
-        log::request(request, Level::Debug, &describe(attested, decided));
+    if log::wants_debug(request)
+        && let Some(decided) = record::decided(request)
+    {
+        log::request(request, Level::Debug, &describe(&attested, &decided));
     }
     Status::DECLINED
 }
@@ -130,7 +136,7 @@ fn tag_nested(request: Request<'_>) -> Status {
 /// Sets what the logs are to have of a request, and of those that it was redirected to.
 pub fn set_variables(request: Request<'_>) {
     for request in std::iter::successors(Some(request), |request| request.next()) {
-        let Some(decided) = record::of(request).and_then(|record| record.decided.get()) else { continue };
+        let Some(decided) = record::decided(request) else { continue };
         let environment = request.environment();
         match decided.context {
             Some(context) => environment.set(c"SELINUX_CONTEXT", context),
@@ -151,7 +157,7 @@ pub fn set_variables(request: Request<'_>) {
 pub fn set_after_page(request: Request<'_>) {
     set_variables(request);
     for request in std::iter::successors(Some(request), |request| request.next()) {
-        if let Some(attested) = record::of(request).and_then(|record| record.attested.get()) {
+        if let Some(attested) = record::attested(request) {
             request.set_identity(attested.user, attested.auth_type);
         }
     }
@@ -160,7 +166,7 @@ pub fn set_after_page(request: Request<'_>) {
 /// The decision, and the rule that it comes from.
 fn resolve<'r>(
     request: Request<'r>,
-    section: &Section,
+    section: &Section<'r>,
     started: &Started,
     attested: &Attested<'_>,
 ) -> (Decision<SharedContext>, &'r CStr) {
@@ -178,7 +184,7 @@ fn resolve<'r>(
 /// Gathers what a request brings for rules to be tried against.
 fn with_input<T>(
     request: Request<'_>,
-    section: &Section,
+    section: &Section<'_>,
     attested: &Attested<'_>,
     body: impl FnOnce(&RuleInput<'_>) -> T,
 ) -> T {
@@ -187,17 +193,17 @@ fn with_input<T>(
         client: Client { user, groups: &[], address: request.address() },
         request,
         attested,
-        maps: section.settings.and_then(|settings| settings.maps.get()),
+        maps: section.settings.and_then(|settings| settings.maps.get()).map(Arc::as_ref),
         group_file: section.group_file,
     })
 }
 
 /// Decides, and lets `tell` know what becomes of each rule that is tried.
-fn resolve_by(
-    section: &Section,
+fn resolve_by<'s>(
+    section: &Section<'s>,
     started: &Started,
     facts: &RuleInput<'_>,
-    mut tell: impl FnMut(&'static Rule, &Result<Option<Match>, RefusalReason>),
+    mut tell: impl FnMut(&'s Rule, &Result<Option<Match>, RefusalReason>),
 ) -> Decision<SharedContext> {
     let Some(server) = &started.server else { return Decision::Keep };
     let unmapped = section.unmapped.unwrap_or_default();
@@ -225,20 +231,13 @@ fn resolve_by(
 
 /// What `SELinuxExplain` answers; `None` where the request is to be served.
 pub fn explanation(request: Request<'_>) -> Option<String> {
-    let section = request.configuration::<Section>();
+    let section = section(request);
     let address = request.address()?;
     section.explain?.iter().find(|network| network.contains(address))?;
     let started = section.settings?.started.get()?;
     // Where no rules are, nothing has been kept.
-    let own;
-    let attested = match record::of(request).and_then(|record| record.attested.get()) {
-        Some(attested) => attested,
-        None => {
-            own = self::attested(request);
-            &own
-        }
-    };
-    Some(with_input(request, section, attested, |facts| {
+    let attested = record::attested(request).unwrap_or_else(|| attested(request));
+    Some(with_input(request, section, &attested, |facts| {
         let mut tried = Vec::new();
         let decision = resolve_by(section, started, facts, |_, outcome| {
             tried.push(explain::describe(outcome));
@@ -275,16 +274,15 @@ fn describe(attested: &Attested<'_>, decided: &Decided<'_>) -> String {
 
 /// The decision made for the request where it is now.
 pub fn decision(request: Request<'_>) -> Result<&Decision<SharedContext>, &'static str> {
-    let section = request.configuration::<Section>();
+    let section = section(request);
     if section.is_broken {
         return Err("SEL0001: refused: what is configured here could not be made out");
     }
-    let record = record::of(request);
-    if record.is_some_and(|record| record.is_lost.get()) {
+    if record::of(request).is_some_and(|record| record.is_lost.get()) {
         return Err("SEL0001: refused: a phase of the request could not be run");
     }
-    match record.and_then(|record| record.decided.get()) {
-        Some(decided) if decided.place == request.dir_config_id() => Ok(&decided.decision),
+    match record::decided(request) {
+        Some(decided) if decided.place == request.dir_config_id() => Ok(decided.decision),
         Some(_) => Err("SEL0106: refused: the request came to another place after its context was decided"),
         None if section.confines() => {
             Err("SEL0107: refused: the request came to its handler without a decision")

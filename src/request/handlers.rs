@@ -36,14 +36,15 @@ impl HandlerJudge for HandlersInTurn {
                 return Verdict::Answer(Status::INTERNAL_SERVER_ERROR);
             }
             if is_interpreter {
-                let record = record::of_or_new(request);
-                record.interpreter.set(Some(module.source));
-                record.had_interpreter.set(true);
+                record::keep(request, |_, record| {
+                    record.interpreter.set(Some(module.source));
+                    record.had_interpreter.set(true);
+                });
             }
         }
         // It may run pages by other names as well (PHP's xbithack, LuaMapHandler); and where nobody takes a name that is the
         // server's own work, core would serve the file.
-        let decided = record::of(request).and_then(|record| record.decided.get());
+        let decided = record::decided(request);
         let is_servers_own = !is_confined && decided.is_some_and(|decided| decided.is_servers_own);
         let is_kept_out = match module.kind {
             HandlerKind::Interpreter if is_confined => settings.interpreters() == Interpreters::Refuse,

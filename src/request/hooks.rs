@@ -2,10 +2,10 @@
 
 use super::privileged::{self, Privileged};
 use super::{decide, record};
-use crate::config::settings::Section;
+use crate::config::settings::section;
+use crate::httpd::handler;
 use crate::httpd::hook::RequestHook;
 use crate::httpd::phase::{Phase, PhaseCall, PhaseRunner};
-use crate::httpd::php;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::status::counters;
@@ -18,23 +18,23 @@ use mapping::Decision;
 pub struct Phases;
 
 impl PhaseRunner for Phases {
-    fn run(request: Request<'_>, call: PhaseCall) -> Status {
+    fn run(call: PhaseCall<'_>) -> Status {
         // Others that a handler makes for itself (mod_proxy, for a back end's answer) have none that matter.
         let is_brought = match call.phase() {
             // It would answer on this thread, in place of all that follows, for wherever the request leads.
             Phase::QuickHandler if worker::is_worker() => return Status::DECLINED,
             Phase::SessionLoad | Phase::SessionSave => true,
-            _ => request.parent().is_some(),
+            _ => call.request().parent().is_some(),
         };
         if is_brought && worker::is_worker() {
-            worker::run_phase_via_supervisor(request, call)
+            worker::run_phase_via_supervisor(call)
         } else {
-            privileged::run_phase(request, call, false)
+            privileged::run_phase(call, false)
         }
     }
 
     fn lost(request: Request<'_>) {
-        record::of_or_new(request).is_lost.set(true);
+        record::keep(request, |_, record| record.is_lost.set(true));
     }
 }
 
@@ -54,7 +54,7 @@ pub struct FirstFixups;
 
 impl RequestHook for FirstFixups {
     fn run(request: Request<'_>) -> Status {
-        let section = request.configuration::<Section>();
+        let section = section(request);
         if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
             maps.refresh();
         }
@@ -86,7 +86,7 @@ impl RequestHook for Handler {
                 &mut |target| serve::enter(request, target, &Privileged),
                 &mut || {
                     counters::kept();
-                    php::measure_connection_thread();
+                    handler::go_on_here(request);
                     Status::DECLINED
                 },
             );

@@ -2,7 +2,7 @@
 //! mod_perl's hooks), before and after the part of a request that is confined. And what its expressions may not do: httpd
 //! evaluates them as itself.
 
-use crate::config::settings::{Section, Settings, Started};
+use crate::config::settings::{Settings, Started, section};
 use crate::httpd::htaccess::{HtaccessHook, Operation};
 use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
@@ -84,12 +84,12 @@ fn has_the_server_work(line: &[u8]) -> bool {
 }
 
 /// The settings of a server in which requests may be confined.
-fn settings(request: Request<'_>) -> Option<&'static Settings> {
-    request.configuration::<Section>().settings.filter(|settings| settings.confines())
+fn settings(request: Request<'_>) -> Option<&Settings> {
+    section(request).settings.filter(|settings| settings.confines())
 }
 
 /// The context that httpd runs in, where requests leave it.
-fn server(request: Request<'_>) -> Option<(&'static Settings, &'static Started, &'static Context)> {
+fn server(request: Request<'_>) -> Option<(&Settings, &Started, &Context)> {
     let settings = settings(request)?;
     let started = settings.started.get()?;
     Some((settings, started, started.server.as_ref()?))

@@ -7,6 +7,7 @@ use crate::httpd::table::Table;
 use std::ffi::CStr;
 
 /// What a request was before anybody could write to it.
+#[derive(Clone, Copy)]
 pub struct Attested<'r> {
     /// The user that httpd authenticated.
     pub user: Option<&'r CStr>,
@@ -19,6 +20,25 @@ pub struct Attested<'r> {
     pub handed: Table<'r>,
     /// The method.
     pub method: Method<'r>,
+}
+
+/// How it is kept with the request.
+pub type Parts =
+    (Option<&'static CStr>, Option<&'static CStr>, RequestInput<'static>, Table<'static>, Method<'static>);
+
+/// The same, for as long as the request.
+type PartsOf<'r> = (Option<&'r CStr>, Option<&'r CStr>, RequestInput<'r>, Table<'r>, Method<'r>);
+
+impl<'r> From<PartsOf<'r>> for Attested<'r> {
+    fn from((user, auth_type, input, handed, method): PartsOf<'r>) -> Self {
+        Attested { user, auth_type, input, handed, method }
+    }
+}
+
+impl<'r> From<Attested<'r>> for PartsOf<'r> {
+    fn from(Attested { user, auth_type, input, handed, method }: Attested<'r>) -> Self {
+        (user, auth_type, input, handed, method)
+    }
 }
 
 impl<'r> Attested<'r> {

@@ -2,6 +2,7 @@
 
 use crate::httpd::dir_config::DirConfigId;
 use crate::httpd::input::{Chosen, RequestInput};
+use crate::httpd::record::Kept;
 use crate::httpd::request::Request;
 use crate::httpd::table::Table;
 use crate::request::environment::is_safe;
@@ -9,29 +10,29 @@ use std::cell::Cell;
 use std::ffi::CStr;
 
 /// What a request was given by httpd when it was started, and what it has instead.
-pub struct Nested<'r> {
-    /// What httpd gave it: its parent's, as the parent's page has left it.
-    pub(super) given: RequestInput<'r>,
-    /// What took its place, as it was then.
-    pub(super) rebuilt: RequestInput<'r>,
+#[derive(Default)]
+pub struct Nested {
+    /// What httpd gave it: its parent's, as the parent's page has left it; and what took its place, as it was then.
+    pub(super) inputs: Kept<(RequestInput<'static>, RequestInput<'static>)>,
     /// The type of its content that the parent's page suggests.
-    pub(super) content_type: Cell<Option<&'r CStr>>,
+    pub(super) content_type: Kept<&'static CStr>,
     /// The user and kind of authentication that httpd copied from its parent.
-    pub(super) identity: Cell<Option<(Option<&'r CStr>, Option<&'r CStr>)>>,
+    pub(super) identity: Kept<(Option<&'static CStr>, Option<&'static CStr>)>,
     /// Where its file is, before the sections that follow.
-    pub(super) storage: Cell<Option<DirConfigId>>,
+    pub(super) storage: Kept<DirConfigId<'static>>,
     /// Whether its URI was mapped to a file. Else the page has asked for the file by its name.
     pub(super) is_translated: Cell<bool>,
     /// By what its handler is found, when that was decided.
-    pub(super) chosen: Cell<Option<Chosen<'r>>>,
+    pub(super) chosen: Kept<Chosen<'static>>,
 }
 
-impl<'r> Nested<'r> {
+impl Nested {
     /// Has the request take along what the page may hand over, of what it has of its parent; what its own hooks have set,
     /// it keeps.
-    pub(super) fn keep_safe_names(&self, request: Request<'r>) {
+    pub(super) fn keep_safe_names(&self, request: Request<'_>) {
+        let Some((_, rebuilt)) = self.inputs.get(request) else { return };
         let environment = request.environment();
-        let inherited = self.rebuilt.environment.entries();
+        let inherited = rebuilt.environment.entries();
         for (name, value) in environment.entries() {
             // The same text, not an equal one.
             let is_inherited = inherited.iter().any(|(_, other)| std::ptr::eq(*other, value));
@@ -42,15 +43,16 @@ impl<'r> Nested<'r> {
     }
 
     /// Gives the request what its page has written, with what its own hooks have changed since.
-    pub(super) fn give_back(&self, request: Request<'r>) {
+    pub(super) fn give_back(&self, request: Request<'_>) {
+        let Some((given, rebuilt)) = self.inputs.get(request) else { return };
         let now = request.input();
-        apply(self.rebuilt.environment, now.environment, self.given.environment);
-        apply(self.rebuilt.headers, now.headers, self.given.headers);
-        request.set_input(self.given);
-        if let Some((user, auth_type)) = self.identity.get() {
+        apply(rebuilt.environment, now.environment, given.environment);
+        apply(rebuilt.headers, now.headers, given.headers);
+        request.set_input(given);
+        if let Some((user, auth_type)) = self.identity.get(request) {
             request.set_identity(user, auth_type);
         }
-        if let Some(content_type) = self.content_type.get() {
+        if let Some(content_type) = self.content_type.get(request) {
             request.suggest_content_type(content_type);
         }
     }

@@ -5,10 +5,11 @@
 //! decided where it is served, it gets back what the page has written, if that is the page's own context; else it takes along
 //! variables with safe names only.
 
-use crate::config::settings::Section;
+use crate::config::settings::section;
 use crate::httpd::input::{Chosen, Method};
 use crate::httpd::phase::Phase;
 use crate::httpd::pool::Pool;
+use crate::httpd::record::Own;
 use crate::httpd::request::Request;
 use crate::httpd::ssi;
 use crate::httpd::status::Status;
@@ -17,16 +18,15 @@ use crate::request::identity::Attested;
 use crate::request::inherited::Nested;
 use crate::request::record::{self, Decided};
 use mapping::Decision;
-use std::cell::Cell;
 use std::ffi::CStr;
 
 /// What was attested of the request that this one comes from; `None` where that one is the client's own or the server's, or
 /// no page has run that could have written to it.
-fn of_parent<'r>(request: Request<'r>) -> Option<(Request<'r>, &'r Attested<'r>)> {
+fn of_parent(request: Request<'_>) -> Option<(Request<'_>, Attested<'_>)> {
     let parent = request.parent()?;
-    let record = record::of(parent)?;
-    let is_confined = record.nested.get().is_some() || parent.configuration::<Section>().confines();
-    Some((parent, record.attested.get().filter(|_| is_confined)?))
+    let attested = record::attested(parent)?;
+    let is_confined = record::nested(parent).is_some() || section(parent).confines();
+    is_confined.then_some((parent, attested))
 }
 
 /// Before a phase of a request runs, on the thread that runs it. Not OK: the request is refused.
@@ -44,8 +44,7 @@ pub fn before(request: Request<'_>, phase: Phase, is_brought: bool) -> Status {
             request.walk_sections(request.server_dir_config_id())
         }
         Phase::PostPerdirConfig if is_brought => {
-            let nested = record::of(request).and_then(|record| record.nested.get());
-            match nested.and_then(|nested| nested.storage.get()) {
+            match record::nested(request).and_then(|nested| nested.storage.get(request)) {
                 Some(storage) => request.walk_sections(storage),
                 // Nobody has noted it: the request has come by another way.
                 None => Status::INTERNAL_SERVER_ERROR,
@@ -57,16 +56,26 @@ pub fn before(request: Request<'_>, phase: Phase, is_brought: bool) -> Status {
 
 /// After a phase has run.
 pub fn after(request: Request<'_>, phase: Phase) {
-    if phase == Phase::MapToStorage
-        && let Some(nested) = record::of(request).and_then(|record| record.nested.get())
-    {
-        nested.storage.set(Some(request.dir_config_id()));
+    if phase == Phase::MapToStorage {
+        keep(request, |own, nested| nested.storage.set(own, own.request().dir_config_id()));
     }
 }
 
 /// Gives a request what was attested of its parent, in place of what the parent's page has left.
 fn rebuild(request: Request<'_>) {
-    let Some((parent, attested)) = of_parent(request) else { return };
+    if of_parent(request).is_some() {
+        record::keep(request, |own, record| {
+            if let Some(nested) = rebuilt(own) {
+                record.set_nested(nested);
+            }
+        });
+    }
+}
+
+/// The same, as the request itself, which keeps what this gives.
+fn rebuilt(own: Own<'_>) -> Option<Nested> {
+    let request = own.request();
+    let (parent, attested) = of_parent(request)?;
     let pool = request.pool();
     let given = request.input();
     let is_redirect = request.previous().is_some();
@@ -74,7 +83,7 @@ fn rebuild(request: Request<'_>) {
     input.environment = attested.handed.copy(pool);
     if is_redirect {
         input.environment = redirected(attested.handed, pool);
-        own_names(parent, attested, given.environment, input.environment);
+        own_names(parent, &attested, given.environment, input.environment);
         let method = request.method();
         if !method.is_get() && method != attested.method {
             request.set_method(attested.method);
@@ -87,16 +96,20 @@ fn rebuild(request: Request<'_>) {
         }
     }
     request.set_input(input);
-    let nested = Nested {
-        given,
-        rebuilt: input.copy(pool),
-        content_type: Cell::new(None),
-        identity: Cell::new(None),
-        storage: Cell::new(None),
-        is_translated: Cell::new(false),
-        chosen: Cell::new(None),
-    };
-    let _ = record::of_or_new(request).nested.set(nested);
+    let nested = Nested::default();
+    nested.inputs.set(own, (given, input.copy(pool)));
+    Some(nested)
+}
+
+/// Keeps something with a request that one in another context may have started.
+fn keep(request: Request<'_>, body: impl for<'p> FnOnce(Own<'p>, &'p Nested)) {
+    if record::nested(request).is_some() {
+        record::keep(request, |own, _| {
+            if let Some(nested) = record::nested(own.request()) {
+                body(own, nested);
+            }
+        });
+    }
 }
 
 /// What `ap_set_sub_req_protocol` takes from the headers of a request with a body (`server/protocol.c`).
@@ -140,7 +153,7 @@ fn own_names<'r>(parent: Request<'r>, attested: &Attested<'r>, given: Table<'r>,
 /// Holds a page to what it may choose: of a subrequest's method, only the client's own and GET; and no type for content
 /// that has not been looked at.
 fn bind(request: Request<'_>, phase: Phase) {
-    let Some(nested) = record::of(request).and_then(|record| record.nested.get()) else { return };
+    let Some(nested) = record::nested(request) else { return };
     let Some((_, attested)) = of_parent(request) else { return };
     let method = request.method();
     if !method.is_get() && method != attested.method {
@@ -149,18 +162,22 @@ fn bind(request: Request<'_>, phase: Phase) {
     if phase == Phase::TranslateName {
         nested.is_translated.set(true);
     }
-    if phase == Phase::TranslateName
-        && let Some(content_type) = request.take_content_type()
-    {
-        nested.content_type.set(Some(content_type));
+    if phase == Phase::TranslateName {
+        keep(request, |own, nested| {
+            if let Some(content_type) = own.request().take_content_type() {
+                nested.content_type.set(own, content_type);
+            }
+        });
     }
 }
 
 /// In the first fixups: the user is who was attested, also where httpd has copied another.
-pub fn identify<'r>(request: Request<'r>, attested: &Attested<'r>) {
-    if let Some(nested) = record::of(request).and_then(|record| record.nested.get()) {
+pub fn identify(request: Request<'_>, attested: &Attested<'_>) {
+    if record::nested(request).is_some() {
         if request.parent().is_some_and(|parent| parent.dir_config_id() == request.dir_config_id()) {
-            nested.identity.set(Some((request.user(), request.auth_type())));
+            keep(request, |own, nested| {
+                nested.identity.set(own, (own.request().user(), own.request().auth_type()));
+            });
         }
         request.set_identity(attested.user, attested.auth_type);
     }
@@ -173,9 +190,9 @@ pub fn crosses(request: Request<'_>) -> bool {
 
 /// When it is decided where the request is served.
 pub fn settle(request: Request<'_>) {
-    let Some(nested) = record::of(request).and_then(|record| record.nested.get()) else { return };
+    let Some(nested) = record::nested(request) else { return };
     if crosses(request) {
-        nested.chosen.set(Some(request.chosen()));
+        keep(request, |own, nested| nested.chosen.set(own, own.request().chosen()));
         nested.keep_safe_names(request);
     } else {
         nested.give_back(request);
@@ -184,12 +201,12 @@ pub fn settle(request: Request<'_>) {
 
 /// What a part is served by that its page has asked for by a file's name: its page's own decision. No `<Location>` applies to
 /// such a part, or one that the page has chosen.
-pub fn of_page(part: Request<'_>) -> Option<&Decided<'_>> {
-    let nested = record::of(part)?.nested.get()?;
+pub fn of_page(part: Request<'_>) -> Option<Decided<'_>> {
+    let nested = record::nested(part)?;
     if nested.is_translated.get() || part.previous().is_some() {
         return None;
     }
-    record::of(part.main()?)?.decided.get().filter(|decided| matches!(decided.decision, Decision::Enter(_)))
+    record::decided(part.main()?).filter(|decided| matches!(decided.decision, Decision::Enter(_)))
 }
 
 /// Before a request is served in another context than its page's: the page may have chosen its handler since (SSI `exec cgi`),
@@ -204,8 +221,8 @@ pub fn part(request: Request<'_>) -> Result<(), &'static str> {
     if request.main().is_some() {
         ssi::forget_page(request);
     }
-    let nested = record::of(request).and_then(|record| record.nested.get());
-    let Some(chosen) = nested.and_then(|nested| nested.chosen.get()) else { return Ok(()) };
+    let nested = record::nested(request);
+    let Some(chosen) = nested.and_then(|nested| nested.chosen.get(request)) else { return Ok(()) };
     let now = request.chosen();
     if chosen.handler.is_none() && now.content_type != chosen.content_type {
         return Err("SEL0117: a page has chosen the handler of a request in another context: refused");

@@ -27,8 +27,8 @@ impl Supervisor for Privileged {
         decide::tag(request)
     }
 
-    fn run_phase(&self, request: Request<'_>, call: PhaseCall) -> Status {
-        run_phase(request, call, true)
+    fn run_phase(&self, call: PhaseCall<'_>) -> Status {
+        run_phase(call, true)
     }
 
     fn serve(
@@ -42,8 +42,7 @@ impl Supervisor for Privileged {
         }
         match decide::decision(request) {
             Ok(Decision::Keep) => {
-                let decided = record::of(request).and_then(|record| record.decided.get());
-                if decided.is_some_and(|decided| decided.is_servers_own) {
+                if record::decided(request).is_some_and(|decided| decided.is_servers_own) {
                     filter::keep_only(request, &interop::SERVERS_FILTERS);
                 }
                 keep()
@@ -90,12 +89,13 @@ impl Supervisor for Privileged {
 }
 
 /// Runs a phase of a request on this thread, which is no worker. `is_brought`: a worker's handler has started the request.
-pub fn run_phase(request: Request<'_>, call: PhaseCall, is_brought: bool) -> Status {
+pub fn run_phase(call: PhaseCall<'_>, is_brought: bool) -> Status {
+    let request = call.request();
     let status = nested::before(request, call.phase(), is_brought);
     if status != Status::OK {
         return status;
     }
-    let status = call.run(request);
+    let status = call.run();
     nested::after(request, call.phase());
     status
 }

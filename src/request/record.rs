@@ -1,9 +1,11 @@
 //! What the module keeps with a request, from its making to its end.
 
+use crate::config::settings::Selinux;
 use crate::httpd::dir_config::DirConfigId;
+use crate::httpd::record::{Kept, Own};
 use crate::httpd::request::Request;
 use crate::httpd::table::Table;
-use crate::request::identity::Attested;
+use crate::request::identity::{self, Attested};
 use crate::request::inherited::Nested;
 use crate::selinux::SharedContext;
 use mapping::Decision;
@@ -12,17 +14,18 @@ use std::ffi::CStr;
 
 /// What is kept with a request.
 #[derive(Default)]
-pub struct Record<'r> {
+pub struct Record {
     /// Of a request that one in another context may have started: what it was given.
-    pub nested: OnceCell<Nested<'r>>,
+    nested: OnceCell<Nested>,
     /// Who asks; set in the first fixups.
-    pub attested: OnceCell<Attested<'r>>,
+    attested: Kept<identity::Parts>,
     /// What the rules say; set in the last fixups.
-    pub decided: OnceCell<Decided<'r>>,
+    decided: OnceCell<(Decision<SharedContext>, bool)>,
+    decided_at: Kept<Known>,
     /// Where it was when its place was first known, if rules apply there.
-    pub first_place: Cell<Option<DirConfigId>>,
+    pub first_place: Kept<DirConfigId<'static>>,
     /// Its environment then: nothing of a section or an `.htaccess` is in it.
-    pub first_environment: OnceCell<Table<'r>>,
+    pub first_environment: Kept<Table<'static>>,
     /// Whether its handler has been run, or parts of it.
     pub has_run: Cell<bool>,
     /// The module of the interpreter that runs its page now.
@@ -33,12 +36,16 @@ pub struct Record<'r> {
     pub is_lost: Cell<bool>,
 }
 
+/// The place, the context, the rule and the tag of what is decided.
+type Known = (DirConfigId<'static>, Option<&'static CStr>, &'static CStr, &'static CStr);
+
 /// What the rules say of a request.
+#[derive(Clone, Copy)]
 pub struct Decided<'r> {
     /// Of which place.
-    pub place: DirConfigId,
+    pub place: DirConfigId<'r>,
     /// The decision.
-    pub decision: Decision<SharedContext>,
+    pub decision: &'r Decision<SharedContext>,
     /// The context's text, in the request's pool: what reads the environment last may do so when the decision is gone.
     pub context: Option<&'r CStr>,
     /// The rule that it comes from (`SELINUX_RULE`).
@@ -50,18 +57,64 @@ pub struct Decided<'r> {
 }
 
 /// What is kept with a request; `None` where nothing is yet.
-pub fn of(request: Request<'_>) -> Option<&Record<'_>> {
-    request.record::<Record<'_>>()
+pub fn of(request: Request<'_>) -> Option<&Record> {
+    request.record::<Selinux>()
 }
 
-/// The same, made where it is missing.
-pub fn of_or_new(request: Request<'_>) -> &Record<'_> {
-    of(request).unwrap_or_else(|| request.keep_record(Record::default()))
+/// Keeps something with a request.
+pub fn keep<T>(request: Request<'_>, body: impl for<'p> FnOnce(Own<'p>, &'p Record) -> T) -> T {
+    request.own::<Selinux, T>(body)
+}
+
+/// What it was given, of a request that one in another context may have started.
+pub fn nested(request: Request<'_>) -> Option<&Nested> {
+    of(request)?.nested.get()
+}
+
+/// Who asks, if that has been attested.
+pub fn attested(request: Request<'_>) -> Option<Attested<'_>> {
+    of(request)?.attested.get(request).map(Attested::from)
+}
+
+/// What the rules say, if they have been asked.
+pub fn decided(request: Request<'_>) -> Option<Decided<'_>> {
+    let record = of(request)?;
+    let (decision, is_servers_own) = record.decided.get()?;
+    let (place, context, rule, tag) = record.decided_at.get(request)?;
+    Some(Decided { place, decision, context, rule, tag, is_servers_own: *is_servers_own })
+}
+
+impl Record {
+    /// Keeps what a request was given, once.
+    pub fn set_nested(&self, nested: Nested) {
+        let _ = self.nested.set(nested);
+    }
+
+    /// Keeps who asks. The first to be attested remains.
+    pub fn set_attested<'r>(&self, own: Own<'r>, attested: Attested<'r>) {
+        if self.attested.get(own.request()).is_none() {
+            self.attested.set(own, attested.into());
+        }
+    }
+
+    /// Keeps what the rules say: a decision and whether it comes of the server's own handler; the context, the rule and the tag.
+    /// The first remains: httpd runs the fixups of a request once.
+    pub fn set_decided<'r>(
+        &self,
+        own: Own<'r>,
+        decision: (Decision<SharedContext>, bool),
+        known: (Option<&'r CStr>, &'r CStr, &'r CStr),
+    ) {
+        if self.decided.set(decision).is_ok() {
+            let (context, rule, tag) = known;
+            self.decided_at.set(own, (own.request().dir_config_id(), context, rule, tag));
+        }
+    }
 }
 
 /// The context that the request is served in; `None` where that is the server's, or it is refused.
 pub fn context(request: Request<'_>) -> Option<&SharedContext> {
-    match &of(request)?.decided.get()?.decision {
+    match decided(request)?.decision {
         Decision::Enter(target) => Some(target),
         Decision::Keep | Decision::Refuse(_) => None,
     }

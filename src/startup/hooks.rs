@@ -1,11 +1,13 @@
 //! One type per hook of the server's start and of a child's beginning and end.
 
 use super::{label_sockets, publish, start, unlabel_sockets};
-use crate::config::settings::{Section, Settings};
+use crate::config::settings::{Selinux, Settings};
 use crate::config::{dump, strays};
 use crate::httpd::bound::Binding;
 use crate::httpd::configuration::Keeper;
-use crate::httpd::hook::{ChildEndHook, ChildHook, PreConfigHook, Server, StartHook, TestConfigHook};
+use crate::httpd::hook::{
+    ChildEndHook, ChildHook, OneThread, PreConfigHook, Server, StartHook, TestConfigHook,
+};
 use crate::httpd::log::{self, Level};
 use crate::httpd::pool::Pool;
 use crate::httpd::status::Status;
@@ -24,7 +26,7 @@ use std::sync::atomic::Ordering;
 pub struct CheckConfig;
 
 impl StartHook for CheckConfig {
-    fn run(configuration: Pool<'_>, server: Server<'_>) -> Status {
+    fn run<'s>(configuration: Pool<'s>, server: &mut Server<'s>) -> Status {
         if !only_checks_configuration() {
             return Status::OK;
         }
@@ -36,9 +38,9 @@ impl StartHook for CheckConfig {
 pub struct Dump;
 
 impl TestConfigHook for Dump {
-    fn run(configuration: Pool<'_>, server: Server<'_>) {
+    fn run<'s>(configuration: Pool<'s>, server: &mut Server<'s>) {
         if is_defined(c"DUMP_SELINUX") {
-            let servers = sections::of_servers(server);
+            let servers = sections::of_servers::<Selinux>(server);
             let strays = strays::of(settings(configuration), &servers);
             let text = dump::text(&servers, &strays, Keeper::of(configuration));
             // Whoever reads it may have seen enough.
@@ -51,10 +53,10 @@ impl TestConfigHook for Dump {
 pub struct PreConfig;
 
 impl PreConfigHook for PreConfig {
-    fn run(configuration: Pool<'_>) -> Status {
+    fn run(configuration: Pool<'_>, start: &OneThread) -> Status {
         label_sockets(settings(configuration));
-        interop::cgid::judge_exec();
-        interop::dbd::judge_open();
+        interop::cgid::judge_exec(start);
+        interop::dbd::judge_open(start);
         Status::OK
     }
 }
@@ -63,11 +65,11 @@ impl PreConfigHook for PreConfig {
 pub struct PostConfig;
 
 impl StartHook for PostConfig {
-    fn run(configuration: Pool<'_>, server: Server<'_>) -> Status {
+    fn run<'s>(configuration: Pool<'s>, server: &mut Server<'s>) -> Status {
         unlabel_sockets();
         let settings = settings(configuration);
         // Every request finds the settings, also where no rules stand.
-        if !sections::for_each_server(server, |section: &mut Section| section.settings = Some(settings)) {
+        if !sections::for_each_server::<Selinux>(server, |section| section.settings = Some(settings)) {
             return report(Err(vec!["SEL0001: a server's configuration could not be made".to_owned()]));
         }
         let started = start(settings, server);
@@ -81,18 +83,19 @@ impl StartHook for PostConfig {
 }
 
 /// What children are to find when they are made.
-fn serve_from_now(
-    settings: &'static Settings,
-    configuration: Pool<'_>,
-    server: Server<'_>,
+fn serve_from_now<'s>(
+    settings: &Settings,
+    configuration: Pool<'s>,
+    server: &mut Server<'s>,
 ) -> Result<(), Faults> {
     counters::open(server)
         .map_err(|error| vec![format!("SEL0001: there is no memory for the status page: {error}")])?;
-    let binding = Binding::new(server, configuration, interop::BOUND, Section::confines);
+    let binding =
+        Binding::new::<Selinux>(server, configuration, interop::BOUND, |section| section.confines());
     let binding =
         binding.map_err(|module| vec![format!("{} ({})", interop::UNBOUND, module.to_string_lossy())])?;
     let _ = settings.binding.set(binding);
-    publish(settings, configuration)
+    publish(settings, configuration, server)
 }
 
 /// When a child has ended.
@@ -108,9 +111,9 @@ impl ChildEndHook for ChildEnd {
 pub struct ChildInit;
 
 impl ChildHook for ChildInit {
-    fn run(main: Server<'_>) {
+    fn run(main: &mut Server<'_>) {
         counters::child_begins();
-        let section: &Section = sections::server_section(main);
+        let section = sections::server_section::<Selinux>(main);
         if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
             maps.become_reader();
             maps.refresh();
@@ -121,7 +124,7 @@ impl ChildHook for ChildInit {
             // The kernel would let a worker use what the server context has opened, and the back end would take it
             // for that.
             interop::proxy::keep_no_connections(settings, main);
-            prefork_signals::in_time();
+            prefork_signals::in_time(main.one_thread());
             if let Err(error) = process::forbid_core_files() {
                 let text = format!(
                     "SEL0001: core files cannot be forbidden, so that nothing is confined here: {error}"
@@ -129,9 +132,10 @@ impl ChildHook for ChildInit {
                 log::server(Level::Error, &text);
                 return;
             }
-            process_state::note();
+            process_state::note(main.one_thread());
             interop::find_interpreters();
-            let taken = phase::take_over::<Phases>().and_then(|()| handler::take_over::<HandlersInTurn>());
+            let taken = phase::take_over::<Phases>(main.one_thread())
+                .and_then(|()| handler::take_over::<HandlersInTurn>(main.one_thread()));
             if let Err(why) = taken {
                 log::server(Level::Error, &format!("SEL0001: this httpd's hooks are unknown: {why}"));
                 return;
@@ -141,7 +145,7 @@ impl ChildHook for ChildInit {
     }
 }
 
-fn settings(configuration: Pool<'_>) -> &'static Settings {
+fn settings(configuration: Pool<'_>) -> &Settings {
     Settings::of(Keeper::of(configuration))
 }
 

@@ -4,7 +4,7 @@
 pub mod hooks;
 mod labels;
 
-use crate::config::settings::{Settings, Started};
+use crate::config::settings::{Selinux, Settings, Started};
 use crate::config::strays::{self, Stray};
 use crate::httpd::hook::Server;
 use crate::httpd::log::{self, Level};
@@ -19,12 +19,13 @@ use crate::selinux::state::LiveState;
 use crate::selinux::{self, EncodedContext, Mode, query};
 use mapping::{Context, Rule as Source};
 use std::io;
+use std::sync::Arc;
 
 /// Works out what requests are decided by, and proves that it works.
 ///
 /// Under `httpd -t`, started by an administrator, the process is not where the server will be: what
 /// can be known from there is asked of the policy instead of being tried.
-pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
+pub fn start(settings: &Settings, main: &Server<'_>) -> Result<(), Faults> {
     let rules = settings.all_rules();
     if !settings.confines() && settings.server_domain.get().is_none() {
         return Ok(());
@@ -73,7 +74,7 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
     if !on_first_pass() {
         warn(&reachable, &server);
         interop::warn(settings, main, &python);
-        for Stray { location, directive } in strays::of(settings, &sections::of_servers(main)) {
+        for Stray { location, directive } in strays::of(settings, &sections::of_servers::<Selinux>(main)) {
             let text = format!(
                 "SEL0018: {location}: {directive} is in a section by which no request is decided, as far as mod_selinux can tell: write it in the section around, or in one that is for the same requests"
             );
@@ -100,13 +101,13 @@ pub fn start(settings: &Settings, main: Server<'_>) -> Result<(), Faults> {
 ///
 /// # Errors
 /// SEL0044: without, no request that a map is for could be served.
-pub fn publish(settings: &'static Settings, configuration: Pool<'_>) -> Result<(), Faults> {
+pub fn publish(settings: &Settings, configuration: Pool<'_>, main: &Server<'_>) -> Result<(), Faults> {
     let sources = settings.sources();
     let Some(Started { server: Some(server), only_own_range, .. }) = settings.started.get() else {
         return Ok(());
     };
     if let Ok(state) = LiveState::open() {
-        let _ = settings.live_state.set(state);
+        let _ = settings.live_state.set(Arc::new(state));
     }
     if sources.all().is_empty() {
         return Ok(());
@@ -114,8 +115,13 @@ pub fn publish(settings: &'static Settings, configuration: Pool<'_>) -> Result<(
     let publish = || {
         let runtime = process::runtime_folder(configuration);
         let runtime = runtime.ok_or_else(|| io::Error::other("DefaultRuntimeDir is no path"))?;
-        let maps = settings.maps.get_or_try_init(|| Maps::publish(&runtime, &sources, server))?;
-        process::start(configuration, Watcher::new(maps, &sources, server.clone(), *only_own_range))
+        let maps =
+            settings.maps.get_or_try_init(|| Maps::publish(&runtime, &sources, server).map(Arc::new))?;
+        process::start(
+            main,
+            configuration,
+            Watcher::new(Arc::clone(maps), &sources, server.clone(), *only_own_range),
+        )
     };
     publish().map_err(|error: io::Error| vec![format!("SEL0044: maps cannot be published: {error}")])
 }
@@ -182,7 +188,7 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
 /// What of this configuration would not work for workers below httpd's range: they work through pipes and a log socket
 /// of httpd's, which have its own. One that is confined by categories may not write what stands above it, and unlike
 /// listening sockets, these cannot be made lower.
-fn loss_above(main: Server<'_>, server: &Context) -> Option<String> {
+fn loss_above(main: &Server<'_>, server: &Context) -> Option<String> {
     let range = server.range()?;
     let lowest = range.lowest();
     if lowest == *range {

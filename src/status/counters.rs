@@ -34,7 +34,7 @@ thread_local! {
 }
 
 /// Finds what was counted before a restart, or begins at 0. In httpd's parent, before children are made.
-pub fn open(main: Server<'_>) -> io::Result<()> {
+pub fn open(main: &Server<'_>) -> io::Result<()> {
     let words = process::lasting(main, board::NAME, board::WORDS)?;
     *BOARD.lock().unwrap_or_else(PoisonError::into_inner) = Some(CounterBoard::new(words));
     Ok(())

@@ -16,7 +16,7 @@ pub struct StatusSection;
 
 impl StatusPageHook for StatusSection {
     fn text(request: Request<'_>, form: Form) -> String {
-        let settings = request.configuration::<settings::Section>().settings;
+        let settings = settings::section(request).settings;
         let now = Now { settings, counted: counters::now() };
         match form {
             Form::Html => now.html(),
@@ -26,12 +26,12 @@ impl StatusPageHook for StatusSection {
 }
 
 /// What is shown.
-struct Now {
-    settings: Option<&'static Settings>,
+struct Now<'s> {
+    settings: Option<&'s Settings>,
     counted: Option<counters::Now>,
 }
 
-impl Now {
+impl Now<'_> {
     /// Whether the kernel enforces, in one word, or why that is not known.
     fn mode(&self) -> Result<&'static str, String> {
         let live = self.settings.and_then(|settings| settings.live_state.get());

@@ -5,7 +5,7 @@
 //! checker go through all orders in which threads can come by here.
 
 use crate::httpd::filter::Call;
-use crate::httpd::phase::PhaseCall;
+use crate::httpd::phase::PhaseTicket;
 use crate::httpd::request::Ticket;
 use crate::httpd::status::Status;
 use crate::httpd::sync::{Condvar, Mutex, MutexGuard};
@@ -17,7 +17,7 @@ pub enum SupervisorRequest {
     /// Serve this request, which the worker's own has started, elsewhere.
     Serve(Ticket),
     /// Run a phase of this request, which the worker's own has started, or is, with the server's privileges.
-    Phase(Ticket, PhaseCall),
+    Phase(PhaseTicket),
     /// Make this call where the request's parent is served.
     Call(Call),
 }

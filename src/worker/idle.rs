@@ -12,9 +12,8 @@ use std::io;
 use std::sync::Arc;
 
 /// What a resident worker has been made under, and how long it may go on.
-#[derive(Clone, Copy)]
 pub struct Lease {
-    pub(super) state: &'static LiveState,
+    pub(super) state: Arc<LiveState>,
     /// How many policies the kernel had loaded when it was made.
     pub(super) policy: u32,
     /// How many requests it may serve.

@@ -16,12 +16,12 @@ pub mod supervisor;
 
 use crate::httpd::filter::{self, Call};
 use crate::httpd::log::{self, Level};
+use crate::httpd::panic;
 use crate::httpd::phase::PhaseCall;
-use crate::httpd::request::{AdoptedThread, ConnectionThread, Request, Ticket};
+use crate::httpd::request::{Request, Ticket};
 use crate::httpd::signals::BlockedSignals;
 use crate::httpd::status::Status;
 use crate::httpd::thread::{Task, name_this, with_task};
-use crate::httpd::{panic, php};
 use crate::selinux::{self, EnterError, SharedContext};
 use crate::status::counters;
 use handoff::{Handoff, Reply, SupervisorRequest, WorkerCommand, WorkerEvent};
@@ -53,7 +53,8 @@ struct WaitLimit {
 /// A request on its way through a worker.
 pub struct Job {
     worker: Arc<Worker>,
-    ticket: Ticket,
+    /// Until the worker takes it.
+    ticket: Mutex<Option<Ticket>>,
     target: SharedContext,
     /// The name of the worker's thread meanwhile.
     name: CString,
@@ -65,12 +66,8 @@ pub struct Job {
     status: AtomicI32,
     /// Whether the worker has given the request back, and may have another.
     is_over: AtomicBool,
-    /// The worker's thread, as httpd knows it while it has the request.
-    adopted: Mutex<Option<AdoptedThread>>,
     /// When it was given to the worker.
     given: Instant,
-    /// The thread that the connection runs on, where workers are started and phases of nested requests run.
-    home: ConnectionThread,
     /// The job whose handler started this request; `None` where a connection's thread did.
     origin: Option<Arc<Job>>,
 }
@@ -93,20 +90,25 @@ pub fn is_at(target: &SharedContext) -> bool {
 /// Has a request that this worker's handler started served elsewhere: by another worker, or by the
 /// supervisor itself, as its own decision says. Waits for its end.
 pub fn serve_via_supervisor(request: Request<'_>) -> Status {
-    lend(request, SupervisorRequest::Serve)
+    match current() {
+        Some(job) => request.lend(|ticket| served(job.ask(SupervisorRequest::Serve(ticket)))),
+        None => Status::INTERNAL_SERVER_ERROR,
+    }
 }
 
 /// Has the supervisor run a phase of a request that this worker's handler started; answers for the phase.
-pub fn run_phase_via_supervisor(request: Request<'_>, call: PhaseCall) -> Status {
-    lend(request, |ticket| SupervisorRequest::Phase(ticket, call))
+pub fn run_phase_via_supervisor(call: PhaseCall<'_>) -> Status {
+    match current() {
+        Some(job) => call.lend(|ticket| served(job.ask(SupervisorRequest::Phase(ticket)))),
+        None => Status::INTERNAL_SERVER_ERROR,
+    }
 }
 
-fn lend(request: Request<'_>, what_for: impl FnOnce(Ticket) -> SupervisorRequest) -> Status {
-    let Some(job) = current() else { return Status::INTERNAL_SERVER_ERROR };
-    request.lend(|ticket| match job.ask(what_for(ticket)) {
+fn served(reply: Reply) -> Status {
+    match reply {
         Reply::Served(status) => status,
         Reply::Returned(_) => Status::INTERNAL_SERVER_ERROR,
-    })
+    }
 }
 
 impl Job {
@@ -117,33 +119,31 @@ impl Job {
 
     fn answer(self: &Arc<Job>, question: SupervisorRequest, signals: &BlockedSignals) -> Reply {
         match question {
-            SupervisorRequest::Serve(ticket) => Reply::Served(self.serve(ticket, signals)),
-            SupervisorRequest::Phase(ticket, call) => {
-                Reply::Served(self.run_phase(ticket.redeem(), call, signals))
-            }
+            SupervisorRequest::Serve(mut ticket) => Reply::Served(self.serve(ticket.redeem(), signals)),
+            SupervisorRequest::Phase(mut ticket) => Reply::Served(self.run_phase(ticket.redeem(), signals)),
             SupervisorRequest::Call(call) => Reply::Returned(self.take_on(call, signals)),
         }
     }
 
-    fn serve(self: &Arc<Job>, ticket: Ticket, signals: &BlockedSignals) -> Status {
+    fn serve(self: &Arc<Job>, request: Request<'_>, signals: &BlockedSignals) -> Status {
         panic::catch_panic(Status::INTERNAL_SERVER_ERROR, || {
-            signals.unblocked(|| (self.serve_nested)(ticket.redeem(), self))
+            signals.unblocked(|| (self.serve_nested)(request, self))
         })
     }
 
     /// Supervisor: runs a phase of a request that the worker started.
-    fn run_phase(&self, request: Request<'_>, call: PhaseCall, signals: &BlockedSignals) -> Status {
+    fn run_phase(&self, call: PhaseCall<'_>, signals: &BlockedSignals) -> Status {
         // What hooks keep with the thread (mod_lua), the worker must not share.
-        request.on_thread(self.home, || {
+        call.request().on_this_thread(|| {
             panic::catch_panic(Status::INTERNAL_SERVER_ERROR, || {
-                signals.unblocked(|| self.supervisor.run_phase(request, call))
+                signals.unblocked(|| self.supervisor.run_phase(call))
             })
         })
     }
 
     fn take_on(&self, call: Call, signals: &BlockedSignals) -> i32 {
         let carry = || match &self.origin {
-            None => self.ticket.redeem().on_thread(self.home, || call.run()),
+            None => call.run(),
             Some(origin) => origin.call(call),
         };
         panic::catch_panic(filter::FAILED, || signals.unblocked(carry))
@@ -164,32 +164,8 @@ impl Job {
     /// Worker: asks the supervisor, and makes the calls it wants made meanwhile.
     fn ask(&self, question: SupervisorRequest) -> Reply {
         let signals = BlockedSignals::new();
-        let answer = self.worker.handoff.ask(question, |call| {
-            php::measure_worker();
-            let adopted = self.adopted().as_ref().map(AdoptedThread::name);
-            let run = || match adopted {
-                // What its filters keep with a thread is not to go with the part's.
-                Some(thread) => self.ticket.redeem().on_thread(thread, || call.run()),
-                None => call.run(),
-            };
-            signals.unblocked(run)
-        });
-        // Another worker may have run PHP since.
-        php::measure_worker();
-        answer
+        self.worker.handoff.ask(question, |call| signals.unblocked(|| call.run()))
     }
-}
-
-/// Runs the handler, and has the request's own filters see the response's end here.
-fn run_to_end(request: Request<'_>) -> Status {
-    let status = request.run_handler();
-    // The end of a part is sent whatever its handler answers (`ap_run_sub_req`).
-    if status == Status::OK || status == Status::DONE || request.main().is_some() {
-        request.finalize();
-    } else if status.breaks_off() {
-        filter::break_off(request);
-    }
-    status
 }
 
 /// The answer to a call of a filter whose request has nothing to do with this thread.
@@ -256,53 +232,49 @@ impl Task for Worker {
         }
     }
 
-    fn run(&self) {
-        let Some(ticket) = current().filter(Job::begin).map(|job| job.ticket) else { return };
-        let request = ticket.redeem();
-        let status = run_to_end(request);
-        if let Some(job) = current() {
+    fn begin(&self) -> Option<Ticket> {
+        let job = self.job().clone()?;
+        job.begin()
+    }
+
+    fn leave(&self, status: Option<Status>) {
+        if let (Some(job), Some(status)) = (&*self.job(), status) {
             job.status.store(status.0, Ordering::Release);
-            job.close();
         }
     }
 
     fn end(&self) {
         // One whose handler ended its thread is still there.
-        self.take_job().inspect(|job| job.close());
+        drop(self.take_job());
         self.handoff.end();
     }
 }
 
 impl Job {
-    /// Closes what the handler has left, here and not where the request goes on.
-    fn close(&self) {
-        let adopted = self.adopted().take();
-        if adopted.is_some() {
-            filter::close(self.ticket.redeem(), || drop(adopted));
-        }
+    /// Supervisor: there will be no worker.
+    fn give_up(&self) {
+        self.worker.end();
+        drop(self.take_ticket());
     }
 
-    fn adopted(&self) -> MutexGuard<'_, Option<AdoptedThread>> {
-        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take_ticket(&self) -> Option<Ticket> {
+        self.ticket.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Confines the thread; `false` where that failed, and nothing may run.
-    fn begin(self: &Arc<Job>) -> bool {
-        panic::catch_panic(false, || {
-            let request = self.ticket.redeem();
+    /// Confines the thread; `None` where that failed, and nothing may run.
+    fn begin(self: &Arc<Job>) -> Option<Ticket> {
+        panic::catch_panic(None, || {
+            let mut ticket = self.take_ticket()?;
+            let request = ticket.redeem();
             name_this(&self.name);
             if let Err(error) = self.worker.enter(&self.target) {
                 let why = format!("SEL0101: refused: {} cannot be entered: {error}", self.target);
                 log::request(request, Level::Error, &why);
                 counters::refused(&why);
-                return false;
+                return None;
             }
             counters::entered(self.given);
-            let adopted = request.adopt_thread();
-            request.set_connection_thread(adopted.name());
-            *self.adopted() = Some(adopted);
-            php::measure_worker();
-            true
+            Some(ticket)
         })
     }
 }

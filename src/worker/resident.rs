@@ -5,15 +5,14 @@
 use super::handoff::WorkerEvent;
 use super::idle::{IdleWorker, Lease};
 use super::{WaitLimit, Worker};
-use crate::config::settings::{ReuseLimits, Section};
-use crate::httpd::request::Request;
+use crate::config::settings::{ReuseLimits, Settings};
 use crate::httpd::signals::BlockedSignals;
 use crate::httpd::thread::Thread;
 use crate::httpd::threads_per_child;
 use crate::selinux::{SharedContext, query};
 use crate::status::counters::{self, WorkerKind};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// This child's resident workers.
 struct Pool {
@@ -65,11 +64,11 @@ impl Pool {
 /// # Errors
 /// No thread, or no stack for one, can be made.
 pub fn take(
-    request: Request<'_>,
+    settings: Option<&Settings>,
     target: &SharedContext,
     signals: &BlockedSignals,
 ) -> Option<io::Result<IdleWorker>> {
-    let settings = request.configuration::<Section>().settings?;
+    let settings = settings?;
     let limits = settings.worker.get().copied().flatten()?;
     let state = settings.live_state.get()?;
     if let Some(ready) = pool().take(target) {
@@ -80,7 +79,7 @@ pub fn take(
     if query::may_leave(target) {
         return None;
     }
-    Some(make(limits, Lease { state, policy, left: limits.requests }, signals))
+    Some(make(limits, Lease { state: Arc::clone(state), policy, left: limits.requests }, signals))
 }
 
 fn make(limits: ReuseLimits, lease: Lease, signals: &BlockedSignals) -> io::Result<IdleWorker> {
@@ -113,8 +112,10 @@ fn make(limits: ReuseLimits, lease: Lease, signals: &BlockedSignals) -> io::Resu
 }
 
 /// Takes back a worker, after this news of it.
-pub fn put_back(ready: IdleWorker, lease: Lease, news: &WorkerEvent) {
-    let lease = Lease { left: lease.left.saturating_sub(1), ..lease };
+pub fn put_back(mut ready: IdleWorker, news: &WorkerEvent) {
+    if let Some(lease) = &mut ready.lease {
+        lease.left = lease.left.saturating_sub(1);
+    }
     // Joined when the lock is released: they are at their end.
     let _ended;
     let mut pool = pool();
@@ -124,7 +125,6 @@ pub fn put_back(ready: IdleWorker, lease: Lease, news: &WorkerEvent) {
         pool.ended.push(ready.thread);
         return;
     }
-    let ready = IdleWorker { lease: Some(lease), ..ready };
     if ready.is_over() {
         pool.count -= 1;
         pool.ended.push(ready.dismiss());

@@ -7,14 +7,14 @@ use super::idle::IdleWorker;
 use super::one_time::{self, BusyGuard};
 use super::resident;
 use super::supervisor::Supervisor;
-use super::{Job, Worker, run_to_end};
+use super::{Job, Worker};
+use crate::config::settings::section;
 use crate::httpd::filter;
+use crate::httpd::handler;
 use crate::httpd::log::{self, Level};
-use crate::httpd::php;
 use crate::httpd::request::Request;
 use crate::httpd::signals::BlockedSignals;
 use crate::httpd::status::Status;
-use crate::httpd::thread::Task as _;
 use crate::selinux::SharedContext;
 use crate::status::counters::{self, WorkerKind};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -36,23 +36,21 @@ fn enter_for(
 ) -> Status {
     let name = supervisor.thread_name(request).to_owned();
     filter::bridge(request, || FilterBridge { origin: origin.clone() });
-    let thread_before = request.connection_thread();
+    let settings = section(request).settings;
     let status = request.lend(|ticket| -> std::io::Result<Status> {
         let signals = BlockedSignals::new();
-        let ready = resident::take(request, target, &signals).transpose()?.or_else(one_time::take);
+        let ready = resident::take(settings, target, &signals).transpose()?.or_else(one_time::take);
         let worker = ready.as_ref().map_or_else(|| Worker::new(None), |ready| Arc::clone(&ready.worker));
         let job = Arc::new(Job {
             worker: Arc::clone(&worker),
-            ticket,
+            ticket: Mutex::new(Some(ticket)),
             target: Arc::clone(target),
             name,
             supervisor,
             serve_nested,
             status: AtomicI32::new(Status::INTERNAL_SERVER_ERROR.0),
             is_over: AtomicBool::new(false),
-            adopted: Mutex::new(None),
             given: Instant::now(),
-            home: origin.as_ref().map_or(thread_before, |origin| origin.home),
             origin,
         });
         let _active = (counters::worker(WorkerKind::Active, target.text()), BusyGuard::new());
@@ -60,8 +58,9 @@ fn enter_for(
         let ready = match ready {
             Some(ready) => ready,
             // It finds its order, and need not wait for it. Where it cannot be, the order is given up.
-            None => IdleWorker::start(worker, one_time::take_ended(), &signals)
-                .inspect_err(|_| job.worker.end())?,
+            None => {
+                IdleWorker::start(worker, one_time::take_ended(), &signals).inspect_err(|_| job.give_up())?
+            }
         };
         // One that waits for an answer gets it in there.
         let news = loop {
@@ -71,13 +70,14 @@ fn enter_for(
             }
         };
         job.is_over.store(true, Ordering::Release);
+        // If the worker has come to its end before.
+        drop(job.take_ticket());
         match ready.lease {
-            Some(lease) => resident::put_back(ready, lease, &news),
+            Some(_) => resident::put_back(ready, &news),
             None => one_time::put_back(ready.thread),
         }
         Ok(Status(job.status.load(Ordering::Acquire)))
     });
-    request.set_connection_thread(thread_before);
     match status {
         Ok(status) => request_status(request, status),
         Err(error) => {
@@ -111,10 +111,7 @@ fn serve_nested(request: Request<'_>, origin: &Arc<Job>) -> Status {
         &mut || {
             filter::bridge(request, || FilterBridge { origin: Some(Arc::clone(origin)) });
             // The worker's would give the server its interpreters (`LuaScope thread`).
-            let status = request.on_thread(origin.home, || {
-                php::measure_connection_thread();
-                run_to_end(request)
-            });
+            let status = request.on_this_thread(|| handler::run_to_end(request));
             request_status(request, status)
         },
     )

@@ -22,5 +22,5 @@ pub trait Supervisor: Sync {
     ) -> Status;
 
     /// Runs a phase of a request that a worker's handler has started, or that it serves.
-    fn run_phase(&self, request: Request<'_>, call: PhaseCall) -> Status;
+    fn run_phase(&self, call: PhaseCall<'_>) -> Status;
 }

@@ -15,7 +15,7 @@ mod httpd {
         pub struct Call(pub i32);
     }
     pub mod phase {
-        pub struct PhaseCall;
+        pub struct PhaseTicket;
     }
     pub mod request {
         pub struct Ticket(pub crate::Errand);
@@ -28,7 +28,7 @@ mod httpd {
 
 use handoff::{Handoff, Reply, SupervisorRequest, WorkerCommand, WorkerEvent};
 use httpd::filter::Call;
-use httpd::phase::PhaseCall;
+use httpd::phase::PhaseTicket;
 use httpd::request::Ticket;
 use httpd::status::Status;
 use loom::cell::UnsafeCell;
@@ -64,7 +64,7 @@ unsafe impl<T: Send> Sync for Lent<T> {}
 
 impl<T> Lent<T> {
     fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: as above.
+        // SAFETY: what is to be shown: nobody else is at it.
         self.0.with_mut(|value| body(unsafe { &mut *value }))
     }
 }
@@ -101,7 +101,7 @@ impl Job {
             self.touch();
             match *step {
                 Step::Serve(errand) => self.served(SupervisorRequest::Serve(Ticket(errand))),
-                Step::Phase => self.served(SupervisorRequest::Phase(Ticket(Errand::Here), PhaseCall)),
+                Step::Phase => self.served(SupervisorRequest::Phase(PhaseTicket)),
                 Step::Pass(filter) => {
                     if let Some(origin) = &self.origin {
                         origin.filter.with(|place| *place = filter);
@@ -147,10 +147,8 @@ impl Job {
                 enter(&self.request, steps, Some(Arc::clone(self)));
                 Reply::Served(Status(0))
             }
-            SupervisorRequest::Serve(Ticket(Errand::Here))
-            | SupervisorRequest::Phase(Ticket(Errand::Here), PhaseCall) => Reply::Served(Status(0)),
-            SupervisorRequest::Phase(Ticket(Errand::Elsewhere(_)), PhaseCall) => {
-                unreachable!("a phase serves nothing")
+            SupervisorRequest::Serve(Ticket(Errand::Here)) | SupervisorRequest::Phase(PhaseTicket) => {
+                Reply::Served(Status(0))
             }
             SupervisorRequest::Call(call) => Reply::Returned(match &self.origin {
                 None => call.0 + 1,

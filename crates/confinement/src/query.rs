@@ -22,6 +22,7 @@ pub fn translate_range(server: &Context, name: &str) -> Option<Range> {
 /// The context that httpd gets when the system starts it: what the policy makes of init executing
 /// this program. `None` where that cannot be told.
 pub fn httpd_context() -> Option<Context> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let init = SecurityContext::of_process(1, true).ok()?;
     let program = SecurityContext::of_path("/proc/self/exe", true, true).ok()??;
     let class = SecurityClass::from_name("process").ok()?;

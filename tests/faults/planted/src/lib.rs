@@ -32,7 +32,7 @@ struct Mapped(NonNull<Page>);
 
 // SAFETY: never unmapped; a number that is atomic, and bytes that are copied before they are looked at.
 unsafe impl Send for Mapped {}
-// SAFETY: as above.
+// SAFETY: nobody but the test writes to it, and that is what is read.
 unsafe impl Sync for Mapped {}
 
 fn map() -> Option<Mapped> {
@@ -59,7 +59,7 @@ pub fn enter<T, F: FnOnce() -> T>(body: F) -> std::thread::Result<T> {
 /// Panics where the test says so of a callback with this name.
 fn strike(name: &str) {
     let Some(page) = PAGE.get_or_init(map) else { return };
-    // SAFETY: see `map`.
+    // SAFETY: the mapping is the file's first page, which stays.
     let words = unsafe { (&raw const (*page.0.as_ptr()).words).read_volatile() };
     let words = CStr::from_bytes_until_nul(&words).ok().and_then(|words| words.to_str().ok()).unwrap_or("");
     if words == "misbehave" {
@@ -94,7 +94,7 @@ static SCARCE: Scarce = Scarce;
 unsafe impl GlobalAlloc for Scarce {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if let Some(Some(page)) = PAGE.get() {
-            // SAFETY: see `map`.
+            // SAFETY: the mapping is the file's first page, which stays.
             let failing = unsafe { &(*page.0.as_ptr()).failing };
             let next = |count: u32| count.checked_sub(1);
             if failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) == Ok(1) {

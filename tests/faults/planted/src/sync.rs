@@ -6,15 +6,16 @@ use std::ops::{Deref, DerefMut};
 use std::sync::LockResult;
 use std::time::{Duration, SystemTime};
 
-/// A lock around a value. It must not move once it has been locked.
+/// A lock around a value.
 pub struct Mutex<T> {
-    lock: UnsafeCell<libc::pthread_mutex_t>,
+    /// In a place of its own: it must not move once it has been locked.
+    lock: Box<UnsafeCell<libc::pthread_mutex_t>>,
     value: UnsafeCell<T>,
 }
 
 // SAFETY: the value is reached under the lock alone.
 unsafe impl<T: Send> Send for Mutex<T> {}
-// SAFETY: as above.
+// SAFETY: who has a reference to the lock reaches the value under it alone.
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 /// The right to the value.
@@ -26,7 +27,10 @@ pub struct MutexGuard<'m, T>(&'m Mutex<T>);
 
 impl<T> Mutex<T> {
     pub fn new(value: T) -> Mutex<T> {
-        Mutex { lock: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER), value: UnsafeCell::new(value) }
+        Mutex {
+            lock: Box::new(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER)),
+            value: UnsafeCell::new(value),
+        }
     }
 
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
@@ -61,11 +65,11 @@ impl<T> Drop for MutexGuard<'_, T> {
 }
 
 /// What threads with the lock wait at.
-pub struct Condvar(UnsafeCell<libc::pthread_cond_t>);
+pub struct Condvar(Box<UnsafeCell<libc::pthread_cond_t>>);
 
 // SAFETY: libc's calls on it may come from any thread.
 unsafe impl Send for Condvar {}
-// SAFETY: as above.
+// SAFETY: libc's calls on it may come from several threads at once.
 unsafe impl Sync for Condvar {}
 
 /// Whether a wait ended by its limit.
@@ -79,7 +83,7 @@ impl WaitTimeoutResult {
 
 impl Condvar {
     pub fn new() -> Condvar {
-        Condvar(UnsafeCell::new(libc::PTHREAD_COND_INITIALIZER))
+        Condvar(Box::new(UnsafeCell::new(libc::PTHREAD_COND_INITIALIZER)))
     }
 
     pub fn wait<'m, T>(&self, guard: MutexGuard<'m, T>) -> LockResult<MutexGuard<'m, T>> {
@@ -95,7 +99,7 @@ impl Condvar {
     ) -> LockResult<(MutexGuard<'m, T>, WaitTimeoutResult)> {
         let end = (SystemTime::now() + limit).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let end = libc::timespec { tv_sec: end.as_secs() as _, tv_nsec: end.subsec_nanos().into() };
-        // SAFETY: as above; the end is only read.
+        // SAFETY: this thread has the lock, and has it again afterwards; the end is only read.
         let result = unsafe { libc::pthread_cond_timedwait(self.0.get(), guard.0.lock.get(), &end) };
         Ok((guard, WaitTimeoutResult(result == libc::ETIMEDOUT)))
     }

@@ -122,6 +122,9 @@ const REQUESTS: &[Row] = &[
     ("handler::run_all<", "/user/mark.lua?page", (500, "Error"), &[]),
     ("lua::page<", "/user/mark.lua?page", (200, "ran"), &["page c11"]),
     ("worker::Job ::begin", "/user/mark.lua?page", (500, "Error"), &[]),
+    ("thread::Own ::begin", "/user/mark.lua?page", (500, "Error"), &[]),
+    // It has run.
+    ("thread::Own ::leave", "/user/mark.lua?page", (200, "ran"), &["page c11"]),
     ("htaccess::get<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
     ("htaccess::open<", "/user/kept/mark.lua?page", (403, "Forbidden"), &[]),
     ("htaccess::look_up<", "/user/kept/mark.lua?page", (500, "Error"), &[]),
@@ -218,8 +221,13 @@ const PAGE: &str = "status_page::add<";
 const WATCHER: &str = "process::start_process<";
 const MAINTENANCE: &str = "process::maintain<";
 /// What goes with a configuration.
-const CLEANUPS: &[&str] =
-    &["drop_kept< Running", "drop_kept< Settings", "drop_kept< Rule>", "drop_kept< Network>"];
+const CLEANUPS: &[&str] = &[
+    "drop_kept< Running",
+    "drop_kept< Settings",
+    "drop_kept< Rule>",
+    "drop_kept< Network>",
+    "drop_kept< Leaving",
+];
 
 #[test]
 fn a_panic_beside_requests_costs_what_it_was_about_and_nothing_else() {

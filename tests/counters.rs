@@ -13,7 +13,8 @@ mod httpd {
     pub(crate) use crate::seqlock;
 }
 
-use board::{CounterBoard, REASONS, WORDS, WORKERS, WorkerKind};
+use board::{CounterBoard, WORDS, WORKERS, WorkerKind};
+use messages::{Code, REFUSALS};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -59,16 +60,16 @@ fn what_is_counted_at_once_is_counted() {
                 for round in 0..ROUNDS {
                     board.kept(set);
                     board.entered(set, 1000 * number + round);
-                    board.refused(set, "SEL0104: no rule matches");
-                    board.refused(set, "SEL9999: no reason to refuse");
+                    board.refused(set, Code::NoRule);
+                    board.refused(set, Code::Started);
                 }
             });
         }
     });
     let totals = board.totals();
     assert_eq!((totals.kept, totals.entered.iter().sum::<u64>()), (8 * ROUNDS, 8 * ROUNDS));
-    for ((code, _), count) in REASONS.iter().zip(totals.refused) {
-        assert_eq!(count, if *code == "SEL0104" { 8 * ROUNDS } else { 0 }, "{code}");
+    for (code, count) in REFUSALS.iter().zip(totals.refused) {
+        assert_eq!(count, if *code == Code::NoRule { 8 * ROUNDS } else { 0 }, "{code}");
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 4] = ["src", "crates/confinement/src", "crates/mapping/src", "crates/selinux-map/src"];
+const CRATES: [&str; 5] =
+    ["src", "crates/confinement/src", "crates/mapping/src", "crates/messages/src", "crates/selinux-map/src"];
 
 /// The files of one crate: the path of each as a module (`["worker", "handoff"]`; the root's is empty) and its text, without
 /// comments and tests.

@@ -73,7 +73,7 @@ impl Setter for DomainMap {
             let sources = Settings::of(directive.keeper()).sources();
             let loaded = &sources.all()[number];
             if let Some(Err(faults)) = &loaded.result {
-                return Err(faults.join("; "));
+                return Err(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
             }
             loaded.source.clone()
         };

@@ -11,6 +11,7 @@ use crate::selinux::SharedContext;
 use crate::selinux::contexts::LocatedSpec;
 use crate::selinux::state::LiveState;
 use mapping::{Context, DomainSpec, Network, Peer, Rule as Source, RuleList, Unmapped};
+use messages::Message;
 use once_cell::sync::OnceCell;
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -142,7 +143,7 @@ pub struct Settings {
     /// Where these are written; `None` where another one in the same section comes after it.
     pub peers: Mutex<Vec<Option<String>>>,
     /// Why listening sockets are above what workers may write to, where they are.
-    pub socket_fault: OnceLock<String>,
+    pub socket_fault: OnceLock<Message>,
     /// Set when the server has started: what requests are decided by.
     pub started: OnceLock<Started>,
     /// The files, published for children; set where httpd is about to serve.
@@ -191,10 +192,10 @@ pub struct Started {
     pub python: Vec<CString>,
     /// The handlers that `SELinuxServerHandler` names.
     pub server_handlers: Vec<CString>,
-    /// Whether contexts below httpd's range would not work (SEL0026).
+    /// Whether contexts below httpd's range would not work (`Code::RangeAboveWorkers`).
     pub only_own_range: bool,
-    /// SEL0019, where new files do not get their maker's categories.
-    pub labels: Option<String>,
+    /// The warning, where new files do not get their maker's categories.
+    pub labels: Option<Message>,
 }
 
 impl Settings {
@@ -262,7 +263,7 @@ pub struct Section<'c> {
     pub peer: Option<Peer>,
     /// Its number among those of the settings, if it is `range`.
     pub peer_number: Option<usize>,
-    /// Whether it could not be made (SEL0001).
+    /// Whether it could not be made.
     pub is_broken: bool,
 }
 

@@ -1,6 +1,7 @@
 //! The boundary between C and Rust: a panic never crosses it.
 
 use crate::httpd::server_log;
+use messages::Code;
 
 /// Runs the body of a function that C calls. A panic in it is logged, and `refusal` is the answer.
 ///
@@ -12,10 +13,7 @@ pub fn catch_panic<T, F: FnOnce() -> T>(refusal: T, body: F) -> T {
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "no reason given".to_owned());
-        server_log::server(
-            server_log::Level::Error,
-            &format!("SEL0001: a fault in mod_selinux itself: {reason}"),
-        );
+        server_log::server(&Code::Internal.message(format!("a fault in mod_selinux itself: {reason}")));
         refusal
     })
 }

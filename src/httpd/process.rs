@@ -3,10 +3,11 @@
 use crate::ffi;
 use crate::httpd::hook::Server;
 use crate::httpd::is_stopping;
-use crate::httpd::log::{self, Level};
+use crate::httpd::log;
 use crate::httpd::panic::catch_panic;
 use crate::httpd::pool::Pool;
 use crate::httpd::shm;
+use messages::Code;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::io;
 use std::path::PathBuf;
@@ -117,12 +118,11 @@ unsafe extern "C" fn maintain<S: Service>(reason: c_int, data: *mut c_void, _sta
                 if is_stopping() {
                     return;
                 }
-                log::server(
-                    Level::Warning,
-                    "SEL0045: the process that takes up changed maps has died: another is made",
-                );
+                let text = "the process that takes up changed maps has died: another is made";
+                log::server(&Code::WatcherDied.message(text));
                 if let Err(error) = start_process(running) {
-                    log::server(Level::Error, &format!("SEL0044: changed maps cannot be taken up: {error}"));
+                    let text = format!("changed maps cannot be taken up: {error}");
+                    log::server(&Code::FilesNotPublished.message(text));
                 }
             }
             // SAFETY: registered, once; only the parent's one thread comes here.

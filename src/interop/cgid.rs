@@ -2,26 +2,27 @@
 
 use super::module::{ForeignModule, HandlerKind, Handlers};
 use crate::httpd::hook::OneThread;
-use crate::httpd::log::{self, Level};
+use crate::httpd::log;
 use crate::httpd::request::Request;
 use crate::httpd::ssi::{self, ExecHook};
 use crate::worker;
+use messages::{Code, Message};
 
 /// Why scripts and SSI `exec` of mapped requests are refused beside mod_cgid.
-const IN_CGI_DAEMON: &str =
-    "SEL0103: mod_cgid would run the script outside of the confinement (load mod_cgi instead)";
+static IN_CGI_DAEMON: Message = Code::CgidScript
+    .constant("mod_cgid would run the script outside of the confinement (load mod_cgi instead)");
 
 /// Its handler.
 pub const MODULE: ForeignModule = ForeignModule {
     source: c"mod_cgid.c",
     handlers: Handlers::Named(&[c"cgi-script", c"application/x-httpd-cgi"]),
-    kind: HandlerKind::Elsewhere(IN_CGI_DAEMON),
+    kind: HandlerKind::Elsewhere(&IN_CGI_DAEMON),
 };
 
 /// What is said of it when the server starts.
-pub fn warning() -> Option<String> {
-    let text = "SEL0015: mod_cgid is loaded: its daemon would run CGI scripts outside of the confinement, so those of mapped requests are refused; load mod_cgi instead";
-    MODULE.is_loaded().then(|| text.to_owned())
+pub fn warning() -> Option<Message> {
+    let text = "mod_cgid is loaded: its daemon would run CGI scripts outside of the confinement, so those of mapped requests are refused; load mod_cgi instead";
+    MODULE.is_loaded().then(|| Code::CgidLoaded.message(text))
 }
 
 /// Has each `exec` judged; to be called before modules retrieve each other's functions.
@@ -39,7 +40,7 @@ impl ExecHook for DaemonExec {
         // What runs on a worker is confined, and the daemon is not.
         let may_run = !worker::is_worker();
         if !may_run {
-            log::request(page, Level::Error, IN_CGI_DAEMON);
+            log::request(page, &IN_CGI_DAEMON);
         }
         may_run
     }

@@ -24,8 +24,9 @@ use crate::httpd::bound::Wanted;
 use crate::httpd::code_of;
 use crate::httpd::filter;
 use crate::httpd::hook::Server;
-use crate::httpd::log::{self, Level};
+use crate::httpd::log;
 use crate::httpd::request::Request;
+use messages::{Code, Level, Message};
 use module::{ForeignModule, HandlerKind, Handlers};
 use std::ffi::{CStr, CString};
 use std::ops::Range;
@@ -59,8 +60,10 @@ const MODULES: &[&ForeignModule] = &[
 pub const BOUND: &[Wanted] = &[lua::BOUND, php::BOUND[0], php::BOUND[1], php::BOUND[2], php::BOUND[3]];
 
 /// Why nothing is served where an interpreter cannot be told how to treat mapped requests.
-pub const UNBOUND: &str =
-    "SEL0001: this interpreter is unknown: what it keeps would be used outside of its context";
+pub const UNBOUND: &str = "this interpreter is unknown: what it keeps would be used outside of its context";
+
+/// Why a request is not served that an interpreter would filter.
+static FILTERED: Message = Code::SharedInterpreter.constant("an interpreter would filter the request in httpd itself, beside those of other contexts: refused (take its filter away, or say SELinuxInterpreters shared where all mapped pages trust each other)");
 
 /// The number of the module with this source in the table, if it is there.
 pub fn number(source: &CStr) -> Option<usize> {
@@ -78,7 +81,7 @@ pub fn warn(settings: &Settings, main: &Server<'_>, python: &[CString]) {
     if !settings.confines() {
         return;
     }
-    let warn = |text: String| log::server(Level::Warning, &text);
+    let warn = |message: Message| log::server(&message);
     cgid::warning().into_iter().for_each(warn);
     warn_of_interpreters(settings);
     proxy::warnings(settings, main).into_iter().for_each(warn);
@@ -93,17 +96,15 @@ fn warn_of_interpreters(settings: &Settings) {
             Interpreters::Shared => (
                 Level::Warning,
                 format!(
-                    "SEL0020: pages of all mapped requests run in the same {interpreters}, and can reach each other there (SELinuxInterpreters shared)"
+                    "pages of all mapped requests run in the same {interpreters}, and can reach each other there (SELinuxInterpreters shared)"
                 ),
             ),
             Interpreters::Refuse => (
                 Level::Notice,
-                format!(
-                    "SEL0020: {interpreters} run no page of a mapped request (SELinuxInterpreters refuse)"
-                ),
+                format!("{interpreters} run no page of a mapped request (SELinuxInterpreters refuse)"),
             ),
         };
-        log::server(level, &text);
+        log::server(&Code::Interpreters.message(text).at(level));
     }
 }
 
@@ -150,10 +151,10 @@ pub fn interpreters() -> Vec<&'static str> {
 }
 
 /// Why the handler of a mapped request is not to run, as it is chosen now; `None` where nothing speaks against it.
-pub fn refusal(request: Request<'_>, settings: &Settings) -> Option<String> {
+pub fn refusal(request: Request<'_>, settings: &Settings) -> Option<Message> {
     let code = CODE.get().map_or(&[][..], Vec::as_slice);
     if settings.interpreters() == Interpreters::Refuse && filter::any_in(request, code) {
-        return Some("SEL0113: an interpreter would filter the request in httpd itself, beside those of other contexts: refused (take its filter away, or say SELinuxInterpreters shared where all mapped pages trust each other)".to_owned());
+        return Some(FILTERED.clone());
     }
     let takes = |module: &&ForeignModule| module.takes(request, settings) && module.is_loaded();
     MODULES.iter().copied().filter(takes).find_map(|module| module.refusal(settings))

@@ -3,6 +3,7 @@
 use crate::config::settings::{Interpreters, Settings, Started};
 use crate::httpd::has_module;
 use crate::httpd::request::Request;
+use messages::{Code, Message};
 use std::ffi::{CStr, CString};
 
 /// A module with such handlers.
@@ -18,7 +19,7 @@ pub struct ForeignModule {
 #[derive(Clone, Copy)]
 pub enum HandlerKind {
     /// They have the work done where it is not confined, or shared; the message says so.
-    Elsewhere(&'static str),
+    Elsewhere(&'static Message),
     /// They run pages in an interpreter that all contexts share.
     Interpreter,
     /// They show what other requests are about.
@@ -37,7 +38,7 @@ pub enum Handlers {
     Configured(fn(&Started) -> &[CString]),
 }
 
-const OTHERS_DATA: &str = "SEL0115: the handler shows what other requests are about: refused to a mapped request (serve it where no rule applies, or name it in SELinuxServerHandler)";
+static OTHERS_DATA: Message = Code::OthersRequests.constant("the handler shows what other requests are about: refused to a mapped request (serve it where no rule applies, or name it in SELinuxServerHandler)");
 
 impl ForeignModule {
     /// Whether httpd has loaded it.
@@ -58,18 +59,18 @@ impl ForeignModule {
     }
 
     /// Why it is not to run a mapped request.
-    pub fn refusal(&self, settings: &Settings) -> Option<String> {
+    pub fn refusal(&self, settings: &Settings) -> Option<Message> {
         match self.kind {
-            HandlerKind::Elsewhere(why) => Some(why.to_owned()),
-            HandlerKind::OthersData => Some(OTHERS_DATA.to_owned()),
+            HandlerKind::Elsewhere(why) => Some(why.clone()),
+            HandlerKind::OthersData => Some(OTHERS_DATA.clone()),
             HandlerKind::ServersOwn | HandlerKind::Default => None,
             HandlerKind::Interpreter => match settings.interpreters() {
                 Interpreters::Shared => None,
                 Interpreters::Refuse => {
                     let module = self.source.to_string_lossy();
-                    Some(format!(
-                        "SEL0113: {module} would run the page in httpd itself, beside those of other contexts: refused (run it as CGI or in a process of its context; or say SELinuxInterpreters shared where all mapped pages trust each other)"
-                    ))
+                    Some(Code::SharedInterpreter.message(format!(
+                        "{module} would run the page in httpd itself, beside those of other contexts: refused (run it as CGI or in a process of its context; or say SELinuxInterpreters shared where all mapped pages trust each other)"
+                    )))
                 }
             },
         }

@@ -6,16 +6,17 @@ use crate::httpd::has_module;
 use crate::httpd::hook::Server;
 use crate::httpd::proxy::BackEnd;
 use crate::httpd::sections::{self, ServerScopes};
+use messages::{Code, Message};
 
 /// What is said of back ends when the server starts.
-pub fn warnings(settings: &Settings, main: &Server<'_>) -> Vec<String> {
+pub fn warnings(settings: &Settings, main: &Server<'_>) -> Vec<Message> {
     let back_ends = mapped_back_ends(settings, main);
     let kept = back_ends.iter().filter(|back_end| back_end.has_enablereuse());
     kept.map(|back_end| {
-        format!(
-            "SEL0016: enablereuse is not followed for {}: a connection that one context opened would be used by others, so that where rules stand, each request makes its own",
+        Code::ConnectionsNotKept.message(format!(
+            "enablereuse is not followed for {}: a connection that one context opened would be used by others, so that where rules stand, each request makes its own",
             back_end.name()
-        )
+        ))
     })
     .collect()
 }

@@ -1,9 +1,10 @@
 //! ModSecurity, which keeps long request bodies in a folder of its own.
 
 use crate::httpd::{config_tree, has_module};
+use messages::{Code, Message};
 
 /// What is said of it when the server starts.
-pub fn warnings() -> Vec<String> {
+pub fn warnings() -> Vec<Message> {
     if !has_module(c"mod_security2.c") {
         return Vec::new();
     }
@@ -12,9 +13,9 @@ pub fn warnings() -> Vec<String> {
     let folders = folders.map(|folder| folder.trim_matches('"').trim_end_matches('/').to_owned());
     let unreadable = folders.filter(|folder| folder != "/tmp");
     unreadable.map(|folder| {
-        format!(
-            "SEL0029: ModSecurity keeps long request bodies in {folder}, where workers may not read them, so that mapped requests fail: say SecTmpDir /tmp"
-        )
+        Code::BodiesUnreadable.message(format!(
+            "ModSecurity keeps long request bodies in {folder}, where workers may not read them, so that mapped requests fail: say SecTmpDir /tmp"
+        ))
     })
     .collect()
 }

@@ -2,22 +2,23 @@
 
 use super::module::{ForeignModule, HandlerKind, Handlers};
 use crate::httpd::config_tree;
+use messages::{Code, Message};
 use std::ffi::CString;
 
 /// mod_wsgi's "embedded mode".
-const IN_HTTPD: &str = "SEL0110: mod_wsgi may run the script in an interpreter that it shares and that is tied to httpd's own threads (say WSGIRestrictEmbedded On, and have daemon processes for it)";
+static IN_HTTPD: Message = Code::WsgiScript.constant("mod_wsgi may run the script in an interpreter that it shares and that is tied to httpd's own threads (say WSGIRestrictEmbedded On, and have daemon processes for it)");
 
 /// Its handlers, as far as they may.
 pub const MODULE: ForeignModule = ForeignModule {
     source: c"mod_wsgi.c",
     handlers: Handlers::Configured(|started| &started.python),
-    kind: HandlerKind::Elsewhere(IN_HTTPD),
+    kind: HandlerKind::Elsewhere(&IN_HTTPD),
 };
 
 /// What is said of it when the server starts, with these handlers.
-pub fn warning(handlers: &[CString]) -> Option<String> {
-    let text = "SEL0017: mod_wsgi may run Python in httpd itself, on threads that it keeps, so mapped requests to its scripts are refused; where it has daemon processes for them, say WSGIRestrictEmbedded On, and remove WSGIDispatchScript";
-    (!handlers.is_empty()).then(|| text.to_owned())
+pub fn warning(handlers: &[CString]) -> Option<Message> {
+    let text = "mod_wsgi may run Python in httpd itself, on threads that it keeps, so mapped requests to its scripts are refused; where it has daemon processes for them, say WSGIRestrictEmbedded On, and remove WSGIDispatchScript";
+    (!handlers.is_empty()).then(|| Code::WsgiEmbedded.message(text))
 }
 
 /// The handlers by whose name mod_wsgi may run Python in httpd itself ("embedded"): all of them, unless it is told

@@ -11,14 +11,15 @@ mod source;
 pub mod watcher;
 
 pub use report::Report;
-pub use source::{Content, FileKind, NO_GROUP_FILE, Source, Sources};
+pub use source::{Content, FileKind, Source, Sources};
 
-use crate::httpd::log::{self, Level};
+use crate::httpd::log;
 use crate::httpd::process;
 use crate::httpd::shm::{Board, Mapped, SharedFolder, make_folder};
 use crate::selinux::query;
 use arc_swap::ArcSwapOption;
-use mapping::{Context, GroupFile, ResolvedMap};
+use mapping::{Context, GroupFile, ResolvedMap, SpecError};
+use messages::Code;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -101,8 +102,8 @@ impl Maps {
         let Ok(_updating) = self.updating.try_lock() else { return };
         for (number, slot) in self.slots.iter().enumerate() {
             if let Err(error) = self.refresh_slot(number, slot) {
-                let text = format!("SEL0043: the new version of {} cannot be taken up: {error}", slot.source);
-                log::server(Level::Error, &text);
+                let text = format!("the new version of {} cannot be taken up: {error}", slot.source);
+                log::server(&Code::FileNotOpened.message(text));
             }
         }
         self.seen.store(latest, Ordering::Relaxed);
@@ -167,12 +168,10 @@ fn report_at(files: usize, number: usize) -> usize {
 }
 
 /// The bytes of a file's published form.
-fn published_form(content: &Content, server: &Context) -> Result<Vec<u8>, String> {
+fn published_form(content: &Content, server: &Context) -> Result<Vec<u8>, SpecError> {
     match content {
         Content::Groups(groups) => Ok(groups.compile()),
-        Content::Map(map) => map
-            .resolved(server, |name| query::translate_range(server, name))
-            .map_err(|error| error.to_string()),
+        Content::Map(map) => map.resolved(server, |name| query::translate_range(server, name)),
     }
 }
 

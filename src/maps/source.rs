@@ -1,11 +1,13 @@
 //! The files that rules read: maps and group files, each read once for all rules that name it.
 
-use super::file::{Opened, Stamp};
-use crate::selinux::contexts::LocatedSpec;
-use mapping::{CompiledMap, Groups, Map};
+use super::file::{FileError, Opened, Stamp};
+use crate::selinux::contexts::{Faults, LocatedSpec};
+use mapping::{CompileError, CompiledError, CompiledMap, GroupError, Groups, Map, MapError};
+use messages::{Code, Message};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use thiserror::Error;
 
 /// How a file is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +44,39 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())
     }
+}
+
+/// What is wrong with a file that rules read.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// It is not read at all.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It has something in it that it may not have.
+    #[error("{path}: {error}", path = .path.display())]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What, and where in the file.
+        error: ContentError,
+    },
+}
+
+/// What is wrong in a file that rules read.
+#[derive(Debug, Error)]
+pub enum ContentError {
+    /// A line of a map.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// A line of a group file.
+    #[error(transparent)]
+    Groups(#[from] GroupError),
+    /// A map as a whole.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// A compiled map.
+    #[error(transparent)]
+    Compiled(#[from] CompiledError),
 }
 
 /// What a file says.
@@ -96,8 +131,8 @@ impl Source {
     ///
     /// # Errors
     /// All that is wrong with it, each with its path and, within it, the place.
-    pub fn load(&self) -> Result<(Content, Stamp), Vec<String>> {
-        let opened = Opened::new(&self.path).map_err(|error| vec![error.to_string()])?;
+    pub fn load(&self) -> Result<(Content, Stamp), Vec<SourceError>> {
+        let opened = Opened::new(&self.path).map_err(|error| vec![error.into()])?;
         let stamp = opened.stamp;
         self.read(opened).map(|content| (content, stamp))
     }
@@ -106,24 +141,27 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::load`].
-    pub fn read(&self, opened: Opened) -> Result<Content, Vec<String>> {
-        let bytes = opened.read().map_err(|error| vec![error.to_string()])?;
-        let here = |error: &dyn fmt::Display| format!("{self}: {error}");
-        let map = |bytes: Vec<u8>| match CompiledMap::open(bytes.into()) {
-            Ok(map) => Ok(Content::Map(map)),
-            Err(error) => Err(vec![here(&error)]),
-        };
+    pub fn read(&self, opened: Opened) -> Result<Content, Vec<SourceError>> {
+        let bytes = opened.read().map_err(|error| vec![error.into()])?;
         match self.kind {
-            FileKind::Compiled => map(bytes),
+            FileKind::Compiled => self.map(bytes),
             FileKind::Text => {
-                let lines = Map::parse(&bytes)
-                    .map_err(|errors| errors.iter().map(|error| here(error)).collect::<Vec<_>>())?;
-                map(lines.compile().map_err(|error| vec![here(&error)])?)
+                let lines = Map::parse(&bytes).map_err(|errors| self.faults(errors))?;
+                self.map(lines.compile().map_err(|error| self.faults([error]))?)
             }
-            FileKind::Groups => Groups::parse(&bytes)
-                .map(Content::Groups)
-                .map_err(|errors| errors.iter().map(|error| here(error)).collect()),
+            FileKind::Groups => {
+                Groups::parse(&bytes).map(Content::Groups).map_err(|errors| self.faults(errors))
+            }
         }
+    }
+
+    fn map(&self, bytes: Vec<u8>) -> Result<Content, Vec<SourceError>> {
+        CompiledMap::open(bytes.into()).map(Content::Map).map_err(|error| self.faults([error]))
+    }
+
+    fn faults<E: Into<ContentError>>(&self, errors: impl IntoIterator<Item = E>) -> Vec<SourceError> {
+        let fault = |error: E| SourceError::Content { path: self.path.clone(), error: error.into() };
+        errors.into_iter().map(fault).collect()
     }
 }
 
@@ -136,7 +174,7 @@ pub struct Loaded {
     /// Which.
     pub source: Source,
     /// What it says, of which version; or what is wrong with it. `None` of a group file that no rule needs.
-    pub result: Option<Result<(Content, Stamp), Vec<String>>>,
+    pub result: Option<Result<(Content, Stamp), Vec<SourceError>>>,
 }
 
 impl Loaded {
@@ -147,7 +185,9 @@ impl Loaded {
 }
 
 /// Why a map with lines for groups is not taken up.
-pub const NO_GROUP_FILE: &str = "SEL0027: a map has lines for groups (@group), and there is no AuthGroupFile: say which file has the groups";
+pub(super) static NO_GROUP_FILE: Message = Code::NoGroupFile.constant(
+    "a map has lines for groups (@group), and there is no AuthGroupFile: say which file has the groups",
+);
 
 impl Sources {
     /// The number of a file. A map is read now, if no other rule has named it.
@@ -163,21 +203,22 @@ impl Sources {
     /// Reads the group files, if a map has lines for groups.
     ///
     /// # Errors
-    /// SEL0027 where there is none, SEL0028 for all that is wrong with them.
-    pub fn load_groups(&mut self) -> Result<(), Vec<String>> {
+    /// [`Code::NoGroupFile`] where there is none, [`Code::BadGroupFile`] for all that is wrong with them.
+    pub fn load_groups(&mut self) -> Result<(), Faults> {
         if !self.0.iter().filter_map(Loaded::content).any(Content::asks_for_groups) {
             return Ok(());
         }
-        let mut faults = Vec::new();
+        let mut faults = Faults::new();
         let mut is_there = false;
         for loaded in self.0.iter_mut().filter(|loaded| loaded.source.kind == FileKind::Groups) {
             is_there = true;
             if let Err(errors) = loaded.result.get_or_insert_with(|| loaded.source.load()) {
-                faults.extend(errors.iter().map(|error| format!("SEL0028: AuthGroupFile: {error}")));
+                let fault = |error| Code::BadGroupFile.message(format!("AuthGroupFile: {error}"));
+                faults.extend(errors.iter().map(fault));
             }
         }
         if !is_there {
-            faults.push(NO_GROUP_FILE.to_owned());
+            faults.push(NO_GROUP_FILE.clone());
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }

@@ -3,17 +3,20 @@
 //! It is alone in parsing what may be anything: a fault in it costs no request, and httpd makes another.
 
 use super::file::{Opened, Stamp};
-use super::{
-    ANY, Content, FileKind, Maps, NO_GROUP_FILE, Report, Source, Sources, published_form, report_at,
-};
-use crate::httpd::log::{self, Level};
+use super::source::{NO_GROUP_FILE, SourceError};
+use super::{ANY, Content, FileKind, Maps, Report, Source, Sources, published_form, report_at};
+use crate::httpd::log;
 use crate::httpd::process::Service;
 use crate::httpd::shm::Writer;
 use crate::selinux::contexts::ContextSet;
-use mapping::Context;
+use mapping::{Context, SpecError};
+use messages::{Code, Message};
 use std::ffi::CStr;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use thiserror::Error;
 
 /// How often files are looked at. A change counts after two looks, since a file may be half written.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -26,7 +29,7 @@ pub struct Watcher {
     files: Vec<(Source, Option<Stamp>, bool)>,
     /// The context of httpd.
     server: Context,
-    /// Whether no context below httpd's range may be taken up (SEL0026).
+    /// Whether no context below httpd's range may be taken up (`Code::RangeAboveWorkers`).
     only_own_range: bool,
 }
 
@@ -40,6 +43,27 @@ impl Watcher {
         });
         Watcher { maps, files: files.collect(), server, only_own_range }
     }
+}
+
+/// Why a changed file is not taken up.
+#[derive(Debug, Error)]
+enum ReloadError {
+    /// It cannot be read, or is not good.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// What it says cannot be done.
+    #[error(transparent)]
+    Refused(#[from] Message),
+    /// A range in it has a name that stands for nothing.
+    #[error("{path}: {error}", path = .path.display())]
+    Unresolved { path: PathBuf, error: SpecError },
+    /// It cannot be written for the children.
+    #[error("{path}: {folder}: {error}", path = .path.display(), folder = .folder.display())]
+    Unwritten { path: PathBuf, folder: PathBuf, error: io::Error },
+}
+
+fn each<E: Into<ReloadError>>(errors: Vec<E>) -> Vec<ReloadError> {
+    errors.into_iter().map(E::into).collect()
 }
 
 /// The watcher at work.
@@ -58,7 +82,7 @@ struct State {
     /// The version that was found bad, and what is wrong with it.
     bad: Option<(Stamp, String)>,
     /// Why the file could not even be opened, as the log has it.
-    missing: Option<String>,
+    missing: Option<Message>,
     /// Whether it is a map with lines for groups.
     asks_for_groups: bool,
 }
@@ -70,8 +94,8 @@ impl Service for Watcher {
         let writer = match self.maps.board.writer() {
             Ok(writer) => writer,
             Err(error) => {
-                let text = format!("SEL0044: changed maps cannot be taken up: {error}");
-                return log::server(Level::Error, &text);
+                let text = format!("changed maps cannot be taken up: {error}");
+                return log::server(&Code::FilesNotPublished.message(text));
             }
         };
         let states = self.files.iter().map(|(_, stamp, asks_for_groups)| State {
@@ -106,11 +130,11 @@ impl Watch<'_> {
         let opened = match Opened::new(&source.path) {
             Ok(opened) => opened,
             Err(error) => {
-                let text = format!("SEL0042: {error}: the last good version stays");
-                if state.missing.as_ref() != Some(&text) {
-                    log::server(Level::Error, &text);
-                    self.report_fault(number, &text);
-                    self.states[number].missing = Some(text);
+                let message = Code::FileMissing.message(format!("{error}: the last good version stays"));
+                if state.missing.as_ref() != Some(&message) {
+                    log::server(&message);
+                    self.report_fault(number, &message.to_string());
+                    self.states[number].missing = Some(message);
                 }
                 return;
             }
@@ -140,9 +164,9 @@ impl Watch<'_> {
     fn take_up(&mut self, number: usize, opened: Opened) {
         let source = &self.watcher.files[number].0;
         let stamp = opened.stamp;
-        let result = source.read(opened).and_then(|content| {
+        let result = source.read(opened).map_err(each).and_then(|content| {
             self.check(number, &content)?;
-            self.publish(number, &content)?;
+            self.publish(number, &content).map_err(|error| vec![error])?;
             Ok(content)
         });
         let state = &mut self.states[number];
@@ -151,16 +175,20 @@ impl Watch<'_> {
                 state.published = Some(stamp);
                 state.bad = None;
                 state.asks_for_groups = content.asks_for_groups();
-                log::server(Level::Notice, &format!("SEL0040: {source} has changed, and counts: {content}"));
+                let text = format!("{source} has changed, and counts: {content}");
+                log::server(&Code::FileReloaded.message(text));
             }
             Err(faults) => {
-                let texts: Vec<_> = faults.iter().map(|fault| format!("SEL0041: {fault}")).collect();
-                for text in &texts {
-                    log::server(Level::Error, &format!("{text}: the last good version stays"));
+                for fault in &faults {
+                    let text = format!("{fault}: the last good version stays");
+                    log::server(&Code::BadFile.message(text));
                 }
-                let more =
-                    if texts.len() > 1 { format!(" (and {} more)", texts.len() - 1) } else { String::new() };
-                let text = format!("{}{more}", texts.first().map_or("", String::as_str));
+                let more = match faults.len() {
+                    0 | 1 => String::new(),
+                    count => format!(" (and {} more)", count - 1),
+                };
+                let first = faults.first().map(|fault| Code::BadFile.message(fault.to_string()).to_string());
+                let text = format!("{}{more}", first.unwrap_or_default());
                 self.report_fault(number, &text);
                 self.states[number].bad = Some((stamp, text));
             }
@@ -178,31 +206,32 @@ impl Watch<'_> {
     }
 
     /// Whether all that the file says can be done.
-    fn check(&mut self, number: usize, content: &Content) -> Result<(), Vec<String>> {
+    fn check(&mut self, number: usize, content: &Content) -> Result<(), Vec<ReloadError>> {
         let Watcher { files, server, only_own_range, .. } = self.watcher;
-        let reachable = ContextSet::of(content.specs(&files[number].0), server)?;
+        let reachable = ContextSet::of(content.specs(&files[number].0), server).map_err(each)?;
         if let Some(reached) = reachable.below(server).filter(|_| *only_own_range) {
-            return Err(vec![format!(
-                "SEL0026: {}: {} is below httpd's range, and HTTP/2, or an ErrorLog that is no file, would not work there",
+            let text = format!(
+                "{}: {} is below httpd's range, and HTTP/2, or an ErrorLog that is no file, would not work there",
                 reached.location, reached.context
-            )]);
+            );
+            return Err(vec![Code::RangeAboveWorkers.message(text).into()]);
         }
-        reachable.probe(server)?;
+        reachable.probe(server).map_err(each)?;
         if content.asks_for_groups() { self.publish_groups() } else { Ok(()) }
     }
 
     /// Publishes the group files that no map has needed so far.
-    fn publish_groups(&mut self) -> Result<(), Vec<String>> {
+    fn publish_groups(&mut self) -> Result<(), Vec<ReloadError>> {
         let files = &self.watcher.files;
         let is_group_file = |number: &usize| files[*number].0.kind == FileKind::Groups;
         let group_files: Vec<_> = (0..files.len()).filter(is_group_file).collect();
         if group_files.is_empty() {
-            return Err(vec![NO_GROUP_FILE.to_owned()]);
+            return Err(vec![NO_GROUP_FILE.clone().into()]);
         }
         for number in group_files {
             if self.watcher.maps.board.read(1 + number) == 0 {
-                let (content, stamp) = files[number].0.load()?;
-                self.publish(number, &content)?;
+                let (content, stamp) = files[number].0.load().map_err(each)?;
+                self.publish(number, &content).map_err(|error| vec![error])?;
                 self.states[number].published = Some(stamp);
             }
         }
@@ -210,14 +239,18 @@ impl Watch<'_> {
     }
 
     /// Has a good file count.
-    fn publish(&mut self, number: usize, content: &Content) -> Result<(), Vec<String>> {
+    fn publish(&mut self, number: usize, content: &Content) -> Result<(), ReloadError> {
         let Watcher { maps, files, server, .. } = self.watcher;
-        let source = &files[number].0;
-        let bytes = published_form(content, server).map_err(|error| vec![format!("{source}: {error}")])?;
+        let path = &files[number].0.path;
+        let bytes = published_form(content, server)
+            .map_err(|error| ReloadError::Unresolved { path: path.clone(), error })?;
         let version = maps.board.read(1 + number) + 1;
         let folder = &maps.folder;
-        let written = folder.files.write(number, version, &bytes);
-        written.map_err(|error| vec![format!("{source}: {}: {error}", folder.files.path().display())])?;
+        folder.files.write(number, version, &bytes).map_err(|error| ReloadError::Unwritten {
+            path: path.clone(),
+            folder: folder.files.path().to_owned(),
+            error,
+        })?;
         self.writer.add(1 + number);
         self.writer.add(ANY);
         let at = report_at(files.len(), number);

@@ -3,7 +3,7 @@
 use super::{audit_tag, explain, nested};
 use crate::config::settings::{Rule, Section, Selinux, Settings, Started, section};
 use crate::httpd::cache;
-use crate::httpd::log::{self, Level};
+use crate::httpd::log;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::interop;
@@ -12,6 +12,7 @@ use crate::request::record::{self, Decided};
 use crate::request::rules::{Match, RuleInput, try_rule};
 use crate::selinux::{self, EncodedContext, SharedContext};
 use mapping::{self, Client, Context, Decision, Peer, Quoted, Range, RefusalReason};
+use messages::{Code, Message};
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -118,7 +119,7 @@ pub fn decide(request: Request<'_>) -> Status {
     if log::wants_debug(request)
         && let Some(decided) = record::decided(request)
     {
-        log::request(request, Level::Debug, &describe(&attested, &decided));
+        log::request(request, &describe(&attested, &decided));
     }
     Status::DECLINED
 }
@@ -257,35 +258,38 @@ fn peer_range(request: Request<'_>) -> Result<Range, String> {
 }
 
 /// The line of the log that tells of a decision.
-fn describe(attested: &Attested<'_>, decided: &Decided<'_>) -> String {
+fn describe(attested: &Attested<'_>, decided: &Decided<'_>) -> Message {
     let user = attested.user.map(|user| format!("user {}", Quoted(user.to_bytes())));
     let what = match &decided.decision {
         Decision::Keep => "served in the server context".to_owned(),
         Decision::Enter(target) => format!("enters {target}"),
         Decision::Refuse(why) => format!("refused: {why}"),
     };
-    format!(
-        "SEL0030: tag {}, {}, rule {}: {what}",
-        decided.tag.to_string_lossy(),
-        user.as_deref().unwrap_or("nobody logged in"),
-        decided.rule.to_string_lossy(),
-    )
+    let (tag, rule) = (decided.tag.to_string_lossy(), decided.rule.to_string_lossy());
+    let user = user.as_deref().unwrap_or("nobody logged in");
+    Code::Decision.message(format!("tag {tag}, {user}, rule {rule}: {what}"))
 }
 
 /// The decision made for the request where it is now.
-pub fn decision(request: Request<'_>) -> Result<&Decision<SharedContext>, &'static str> {
+///
+/// # Errors
+/// Why there is none.
+pub fn decision(request: Request<'_>) -> Result<&Decision<SharedContext>, Message> {
     let section = section(request);
     if section.is_broken {
-        return Err("SEL0001: refused: what is configured here could not be made out");
+        return Err(Code::Internal.message("refused: what is configured here could not be made out"));
     }
     if record::of(request).is_some_and(|record| record.is_lost.get()) {
-        return Err("SEL0001: refused: a phase of the request could not be run");
+        return Err(Code::Internal.message("refused: a phase of the request could not be run"));
     }
     match record::decided(request) {
         Some(decided) if decided.place == request.dir_config_id() => Ok(decided.decision),
-        Some(_) => Err("SEL0106: refused: the request came to another place after its context was decided"),
+        Some(_) => {
+            let text = "refused: the request came to another place after its context was decided";
+            Err(Code::Moved.message(text))
+        }
         None if section.confines() => {
-            Err("SEL0107: refused: the request came to its handler without a decision")
+            Err(Code::Undecided.message("refused: the request came to its handler without a decision"))
         }
         None => Ok(&Decision::Keep),
     }

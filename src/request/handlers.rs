@@ -4,13 +4,13 @@
 use super::{decide, record};
 use crate::config::settings::Interpreters;
 use crate::httpd::handler::{HandlerJudge, Verdict};
-use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::interop;
 use crate::interop::module::HandlerKind;
 use crate::status::counters;
 use crate::worker;
+use messages::{Code, Message};
 use std::ffi::CStr;
 
 /// The handlers of the modules that `interop` knows.
@@ -31,8 +31,7 @@ impl HandlerJudge for HandlersInTurn {
             let refusal =
                 refusal.or_else(|| if is_interpreter { nesting(module.source, request) } else { None });
             if let Some(why) = refusal {
-                log::request(request, Level::Error, &why);
-                counters::refused(&why);
+                counters::log_refusal(request, &why);
                 return Verdict::Answer(Status::INTERNAL_SERVER_ERROR);
             }
             if is_interpreter {
@@ -62,17 +61,17 @@ impl HandlerJudge for HandlersInTurn {
 }
 
 /// Why an interpreter in the middle of another page is not to run this one.
-fn nesting(source: &'static CStr, request: Request<'_>) -> Option<String> {
+fn nesting(source: &'static CStr, request: Request<'_>) -> Option<Message> {
     let mut inner = request;
     while let Some(outer) = inner.parent() {
         // A redirect ends the page that it comes from.
         let runs = inner.previous().is_none()
             && record::of(outer).is_some_and(|record| record.interpreter.get() == Some(source));
         if runs && record::context(outer) != record::context(request) {
-            return Some(format!(
-                "SEL0116: {} is in the middle of a page of another context, and would run this one inside of it: refused",
+            return Some(Code::NestedPage.message(format!(
+                "{} is in the middle of a page of another context, and would run this one inside of it: refused",
                 source.to_string_lossy()
-            ));
+            )));
         }
         inner = outer;
     }

@@ -4,13 +4,14 @@
 
 use crate::config::settings::{Settings, Started, section};
 use crate::httpd::htaccess::{HtaccessHook, Operation};
-use crate::httpd::log::{self, Level};
+use crate::httpd::log;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::maps::PublishedFile;
 use crate::selinux::query;
 use crate::status::counters;
 use mapping::{Context, Quoted};
+use messages::Code;
 use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -29,24 +30,23 @@ impl HtaccessHook for Htaccess {
         if server(request).is_none() || judge(request, file) == Status::OK {
             return true;
         }
-        let why = format!(
-            "SEL0112: pages may write files of the type of {}: refused; give it a type that they may not, as with `chcon -t httpd_sys_htaccess_t`, or say AllowOverride None",
+        let text = format!(
+            "pages may write files of the type of {}: refused; give it a type that they may not, as with `chcon -t httpd_sys_htaccess_t`, or say AllowOverride None",
             path.to_string_lossy()
         );
-        log::request(request, Level::Error, &why);
-        counters::refused(&why);
+        counters::log_refusal(request, &Code::HtaccessWritable.message(text));
         false
     }
 
     fn may_have(line: &[u8]) -> bool {
         let may_have = line.trim_ascii_start().starts_with(b"#") || !has_the_server_work(line);
         if !may_have {
-            let why = format!(
-                "SEL0119: a line of an .htaccess would have the server run a program, or read files for the page: {}",
+            let text = format!(
+                "a line of an .htaccess would have the server run a program, or read files for the page: {}",
                 Quoted(line)
             );
-            log::server(Level::Error, &why);
-            counters::refused(&why);
+            log::server(&Code::HtaccessRunsProgram.message(text));
+            counters::refused(Code::HtaccessRunsProgram);
         }
         may_have
     }
@@ -61,11 +61,12 @@ impl HtaccessHook for Htaccess {
         };
         let dash = if operation == Operation::Test { "-" } else { "" };
         reads_files.then(|| {
-            counters::refused("SEL0118");
-            format!(
-                "SEL0118: {dash}{} would have the server read files with its own privileges, and is not for .htaccess",
+            counters::refused(Code::HtaccessReadsFiles);
+            let text = format!(
+                "{dash}{} would have the server read files with its own privileges, and is not for .htaccess",
                 String::from_utf8_lossy(name)
-            )
+            );
+            Code::HtaccessReadsFiles.message(text).to_string()
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::request::identity::Attested;
 use crate::request::inherited::Nested;
 use crate::request::record::{self, Decided};
 use mapping::Decision;
+use messages::{Code, Message};
 use std::ffi::CStr;
 
 /// What was attested of the request that this one comes from; `None` where that one is the client's own or the server's, or
@@ -213,8 +214,8 @@ pub fn of_page(part: Request<'_>) -> Option<Decided<'_>> {
 /// and mod_include would have a part share its page's environment, for both to write.
 ///
 /// # Errors
-/// SEL0117, where the handler is found by what the page has chosen.
-pub fn part(request: Request<'_>) -> Result<(), &'static str> {
+/// [`Code::ChosenHandler`], where the handler is found by what the page has chosen.
+pub fn part(request: Request<'_>) -> Result<(), Message> {
     if request.parent().is_none() || !crosses(request) {
         return Ok(());
     }
@@ -225,7 +226,8 @@ pub fn part(request: Request<'_>) -> Result<(), &'static str> {
     let Some(chosen) = nested.and_then(|nested| nested.chosen.get(request)) else { return Ok(()) };
     let now = request.chosen();
     if chosen.handler.is_none() && now.content_type != chosen.content_type {
-        return Err("SEL0117: a page has chosen the handler of a request in another context: refused");
+        let text = "a page has chosen the handler of a request in another context: refused";
+        return Err(Code::ChosenHandler.message(text));
     }
     // httpd has found one by the content's type where there was none.
     request.set_chosen(Chosen { handler: chosen.handler.or(now.handler), ..chosen });

@@ -3,7 +3,6 @@
 
 use super::{decide, nested, record};
 use crate::httpd::filter;
-use crate::httpd::log::{self, Level};
 use crate::httpd::phase::PhaseCall;
 use crate::httpd::process_state;
 use crate::httpd::request::Request;
@@ -13,6 +12,7 @@ use crate::selinux::SharedContext;
 use crate::status::counters;
 use crate::worker::supervisor::Supervisor;
 use mapping::{Decision, RefusalReason};
+use messages::{Code, Message};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -38,7 +38,7 @@ impl Supervisor for Privileged {
         keep: &mut dyn FnMut() -> Status,
     ) -> Status {
         if let Err(why) = nested::part(request) {
-            return refuse(request, Status::INTERNAL_SERVER_ERROR, why);
+            return refuse(request, Status::INTERNAL_SERVER_ERROR, &why);
         }
         match decide::decision(request) {
             Ok(Decision::Keep) => {
@@ -48,8 +48,8 @@ impl Supervisor for Privileged {
                 keep()
             }
             Ok(Decision::Enter(_)) if !CHILD_HAS_BEGUN.load(Ordering::Relaxed) => {
-                let why = "SEL0001: refused: this child has not begun as it should";
-                refuse(request, Status::INTERNAL_SERVER_ERROR, why)
+                let why = Code::Internal.message("refused: this child has not begun as it should");
+                refuse(request, Status::INTERNAL_SERVER_ERROR, &why)
             }
             Ok(Decision::Enter(target)) => match rewritten(request) {
                 Some(uri) => {
@@ -71,19 +71,16 @@ impl Supervisor for Privileged {
                     }
                 },
             },
-            Ok(Decision::Refuse(why @ RefusalReason::Unmapped)) => {
-                refuse(request, Status::FORBIDDEN, &format!("SEL0104: {why}"))
-            }
-            Ok(Decision::Refuse(why @ RefusalReason::ProviderFailed(_))) => {
-                refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0108: {why}"))
-            }
-            Ok(Decision::Refuse(why @ RefusalReason::NoPeer(_))) => {
-                refuse(request, Status::FORBIDDEN, &format!("SEL0109: {why}"))
-            }
             Ok(Decision::Refuse(why)) => {
-                refuse(request, Status::INTERNAL_SERVER_ERROR, &format!("SEL0105: {why}"))
+                let (status, code) = match why {
+                    RefusalReason::Unmapped => (Status::FORBIDDEN, Code::NoRule),
+                    RefusalReason::NoPeer(_) => (Status::FORBIDDEN, Code::NoPeerLabel),
+                    RefusalReason::ProviderFailed(_) => (Status::INTERNAL_SERVER_ERROR, Code::ProviderFailed),
+                    _ => (Status::INTERNAL_SERVER_ERROR, Code::BadValue),
+                };
+                refuse(request, status, &code.message(why.to_string()))
             }
-            Err(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, why),
+            Err(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, &why),
         }
     }
 }
@@ -100,13 +97,12 @@ pub fn run_phase(call: PhaseCall<'_>, is_brought: bool) -> Status {
     status
 }
 
-fn refuse(request: Request<'_>, status: Status, why: &str) -> Status {
+fn refuse(request: Request<'_>, status: Status, why: &Message) -> Status {
     // Nothing of it runs, its filters neither. (A part's has what tells its end from the page's.)
     if request.main().is_none() {
         filter::close(request, || ());
     }
-    log::request(request, Level::Error, why);
-    counters::refused(why);
+    counters::log_refusal(request, why);
     status
 }
 
@@ -128,10 +124,10 @@ fn rewritten(request: Request<'_>) -> Option<CString> {
 }
 
 /// Why a mapped request's handler is not to run, as far as it is known before.
-pub fn refusal(request: Request<'_>) -> Option<String> {
+pub fn refusal(request: Request<'_>) -> Option<Message> {
     let settings = decide::mapping(request)?;
     if !settings.binding.get().is_some_and(|binding| binding.bind(request)) {
-        return Some(interop::UNBOUND.to_owned());
+        return Some(Code::Internal.message(interop::UNBOUND));
     }
     interop::refusal(request, settings)
 }

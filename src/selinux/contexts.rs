@@ -3,6 +3,7 @@
 
 use crate::selinux::{self, EncodedContext, EnterError, SharedContext, query};
 use mapping::{Context, DomainSpec, Range, SpecError};
+use messages::{Code, Message};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -13,8 +14,8 @@ const TRIALS: usize = 4;
 /// For how many contexts of one type the kernel is asked whether the policy has them.
 const CHECKS: usize = 256;
 
-/// What is wrong: one text for each thing.
-pub type Faults = Vec<String>;
+/// What is wrong: one message for each thing.
+pub type Faults = Vec<Message>;
 
 /// A domain spec, with where it is written and where the context it leads to is kept, if it is.
 pub type LocatedSpec<'s> = (String, DomainSpec, Option<&'s OnceLock<SharedContext>>);
@@ -29,8 +30,9 @@ pub struct ReachableContext {
 }
 
 impl ReachableContext {
-    fn fault(&self, server: &Context, why: &str) -> String {
-        format!("SEL0024: {}: {} cannot be entered from {server}: {why}", self.location, self.context)
+    fn fault(&self, server: &Context, why: &str) -> Message {
+        let ReachableContext { location, context, .. } = self;
+        Code::ContextRefused.message(format!("{location}: {context} cannot be entered from {server}: {why}"))
     }
 }
 
@@ -50,7 +52,7 @@ impl ContextSet {
     /// Works out the contexts of these specs for a server in the context `server`, and puts each where it is kept.
     ///
     /// # Errors
-    /// SEL0023 for each spec that leads to none.
+    /// [`Code::BadSpec`] for each spec that leads to none.
     pub fn of<'s>(
         specs: impl Iterator<Item = LocatedSpec<'s>>,
         server: &Context,
@@ -70,7 +72,7 @@ impl ContextSet {
                     Some(Arc::clone(&reached.target))
                 }
                 Err(error) => {
-                    faults.push(format!("SEL0023: {location}: {spec}: {error}"));
+                    faults.push(Code::BadSpec.message(format!("{location}: {spec}: {error}")));
                     None
                 }
             });
@@ -98,7 +100,7 @@ impl ContextSet {
     /// range, with the highest. The calling process is where the server is.
     ///
     /// # Errors
-    /// SEL0024 for each that cannot be entered, with the policy rule that is missing.
+    /// [`Code::ContextRefused`] for each that cannot be entered, with the policy rule that is missing.
     pub fn probe(&self, server: &Context) -> Result<(), Faults> {
         let mut by_type: BTreeMap<&str, Vec<&ReachableContext>> = BTreeMap::new();
         for reached in self.iter() {
@@ -125,7 +127,7 @@ impl ContextSet {
     /// Asks the policy what can be asked without being the server.
     ///
     /// # Errors
-    /// SEL0024 for each context that something speaks against.
+    /// [`Code::ContextRefused`] for each context that something speaks against.
     pub fn ask_policy(&self, server: &Context) -> Result<(), Faults> {
         let faults = self.iter().filter_map(|reached| {
             let why = query::objection(server, &reached.context)?;

@@ -8,7 +8,7 @@ use crate::httpd::configuration::Keeper;
 use crate::httpd::hook::{
     ChildEndHook, ChildHook, OneThread, PreConfigHook, Server, StartHook, TestConfigHook,
 };
-use crate::httpd::log::{self, Level};
+use crate::httpd::log;
 use crate::httpd::pool::Pool;
 use crate::httpd::status::Status;
 use crate::httpd::{handler, is_defined, on_first_pass, only_checks_configuration, phase};
@@ -19,6 +19,8 @@ use crate::request::hooks::Phases;
 use crate::request::privileged;
 use crate::selinux::contexts::Faults;
 use crate::status::counters;
+use messages::{Code, Level};
+use std::ffi::CStr;
 use std::io::Write as _;
 use std::sync::atomic::Ordering;
 
@@ -70,7 +72,8 @@ impl StartHook for PostConfig {
         let settings = settings(configuration);
         // Every request finds the settings, also where no rules stand.
         if !sections::for_each_server::<Selinux>(server, |section| section.settings = Some(settings)) {
-            return report(Err(vec!["SEL0001: a server's configuration could not be made".to_owned()]));
+            let fault = Code::Internal.message("a server's configuration could not be made");
+            return report(Err(vec![fault]));
         }
         let started = start(settings, server);
         // The first pass's result is thrown away, under `httpd -t` the only one.
@@ -88,12 +91,12 @@ fn serve_from_now<'s>(
     configuration: Pool<'s>,
     server: &mut Server<'s>,
 ) -> Result<(), Faults> {
-    counters::open(server)
-        .map_err(|error| vec![format!("SEL0001: there is no memory for the status page: {error}")])?;
+    let no_memory = |error| format!("there is no memory for the status page: {error}");
+    counters::open(server).map_err(|error| vec![Code::Internal.message(no_memory(error))])?;
+    let unknown = |module: &CStr| format!("{} ({})", interop::UNBOUND, module.to_string_lossy());
     let binding =
         Binding::new::<Selinux>(server, configuration, interop::BOUND, |section| section.confines());
-    let binding =
-        binding.map_err(|module| vec![format!("{} ({})", interop::UNBOUND, module.to_string_lossy())])?;
+    let binding = binding.map_err(|module| vec![Code::Internal.message(unknown(module))])?;
     let _ = settings.binding.set(binding);
     publish(settings, configuration, server)
 }
@@ -126,10 +129,9 @@ impl ChildHook for ChildInit {
             interop::proxy::keep_no_connections(settings, main);
             prefork_signals::in_time(main.one_thread());
             if let Err(error) = process::forbid_core_files() {
-                let text = format!(
-                    "SEL0001: core files cannot be forbidden, so that nothing is confined here: {error}"
-                );
-                log::server(Level::Error, &text);
+                let text =
+                    format!("core files cannot be forbidden, so that nothing is confined here: {error}");
+                log::server(&Code::Internal.message(text));
                 return;
             }
             process_state::note(main.one_thread());
@@ -137,7 +139,7 @@ impl ChildHook for ChildInit {
             let taken = phase::take_over::<Phases>(main.one_thread())
                 .and_then(|()| handler::take_over::<HandlersInTurn>(main.one_thread()));
             if let Err(why) = taken {
-                log::server(Level::Error, &format!("SEL0001: this httpd's hooks are unknown: {why}"));
+                log::server(&Code::Internal.message(format!("this httpd's hooks are unknown: {why}")));
                 return;
             }
         }
@@ -151,8 +153,8 @@ fn settings(configuration: Pool<'_>) -> &Settings {
 
 fn report(result: Result<(), Faults>) -> Status {
     let Err(faults) = result else { return Status::OK };
-    for fault in &faults {
-        log::server(Level::Emergency, fault);
+    for fault in faults {
+        log::server(&fault.at(Level::Emergency));
     }
     Status::INTERNAL_SERVER_ERROR
 }

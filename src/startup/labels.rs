@@ -4,6 +4,7 @@
 use crate::selinux::contexts::ContextSet;
 use crate::selinux::query;
 use mapping::{Context, Range};
+use messages::{Code, Message};
 use std::collections::BTreeMap;
 
 /// Where requests make files: content, scratch files, and PHP's sessions and sockets.
@@ -11,9 +12,9 @@ const FOLDERS: [&str; 3] = ["httpd_sys_rw_content_t", "tmp_t", "httpd_var_run_t"
 
 const CLASSES: [&str; 2] = ["file", "dir"];
 
-/// SEL0019 for what requests in these contexts make, or in others that are not known yet (`or_others`); `None` where all of
+/// [`Code::FolderCategories`] for what requests in these contexts make, or in others that are not known yet (`or_others`); `None` where all of
 /// it has the categories of its maker, as far as the policy tells.
-pub fn warning(reachable: &ContextSet, or_others: bool, server: &Context) -> Option<String> {
+pub fn warning(reachable: &ContextSet, or_others: bool, server: &Context) -> Option<Message> {
     let mut makers = BTreeMap::new();
     for reached in reachable.iter().filter(|reached| has_categories(&reached.context)) {
         makers.entry(reached.context.type_()).or_insert_with(|| reached.context.clone());
@@ -29,10 +30,10 @@ pub fn warning(reachable: &ContextSet, or_others: bool, server: &Context) -> Opt
         .map(|(maker, folder)| format!("{maker} in {folder}"))
         .collect();
     (!lost.is_empty()).then(|| {
-        format!(
-            "SEL0019: by the loaded policy, what a request makes has the categories of its folder, not of the request, and is refused in a folder without ({}): give each context folders with its categories for sessions, uploads and scratch files, as docs/recipes/places.md shows",
+        Code::FolderCategories.message(format!(
+            "by the loaded policy, what a request makes has the categories of its folder, not of the request, and is refused in a folder without ({}): give each context folders with its categories for sessions, uploads and scratch files, as docs/recipes/places.md shows",
             lost.join("; ")
-        )
+        ))
     })
 }
 

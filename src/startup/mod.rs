@@ -7,7 +7,7 @@ mod labels;
 use crate::config::settings::{Selinux, Settings, Started};
 use crate::config::strays::{self, Stray};
 use crate::httpd::hook::Server;
-use crate::httpd::log::{self, Level};
+use crate::httpd::log;
 use crate::httpd::pool::Pool;
 use crate::httpd::sections;
 use crate::httpd::{on_first_pass, only_checks_configuration, process};
@@ -18,8 +18,9 @@ use crate::selinux::contexts::{ContextSet, Faults, resolve};
 use crate::selinux::state::LiveState;
 use crate::selinux::{self, EncodedContext, Mode, query};
 use mapping::{Context, Rule as Source};
-use std::io;
+use messages::{Code, Message};
 use std::sync::Arc;
+use std::{fmt, io};
 
 /// Works out what requests are decided by, and proves that it works.
 ///
@@ -69,23 +70,23 @@ pub fn start(settings: &Settings, main: &Server<'_>) -> Result<(), Faults> {
     let labels = labels::warning(&reachable, has_others, &server);
     // Under `httpd -t`, the first pass is the only one.
     if let Some(text) = labels.as_ref().filter(|_| !on_first_pass() || only_checks_configuration()) {
-        log::server(Level::Warning, text);
+        log::server(text);
     }
     if !on_first_pass() {
         warn(&reachable, &server);
         interop::warn(settings, main, &python);
         for Stray { location, directive } in strays::of(settings, &sections::of_servers::<Selinux>(main)) {
             let text = format!(
-                "SEL0018: {location}: {directive} is in a section by which no request is decided, as far as mod_selinux can tell: write it in the section around, or in one that is for the same requests"
+                "{location}: {directive} is in a section by which no request is decided, as far as mod_selinux can tell: write it in the section around, or in one that is for the same requests"
             );
-            log::server(Level::Warning, &text);
+            log::server(&Code::UnreachedSection.message(text));
         }
         let text = format!(
-            "SEL0010: {} rules lead to {} contexts; httpd runs in {server}",
+            "{} rules lead to {} contexts; httpd runs in {server}",
             rules.len(),
             reachable.iter().len()
         );
-        log::server(Level::Notice, &text);
+        log::server(&Code::Started.message(text));
     }
     let any_type = rules.iter().any(|rule| matches!(rule.source, Source::Env(_)));
     let only_own_range = loss.is_some();
@@ -100,7 +101,7 @@ pub fn start(settings: &Settings, main: &Server<'_>) -> Result<(), Faults> {
 /// Publishes the files that rules read for the children about to be made, and has them watched.
 ///
 /// # Errors
-/// SEL0044: without, no request that a map is for could be served.
+/// [`Code::FilesNotPublished`]: without, no request that a map is for could be served.
 pub fn publish(settings: &Settings, configuration: Pool<'_>, main: &Server<'_>) -> Result<(), Faults> {
     let sources = settings.sources();
     let Some(Started { server: Some(server), only_own_range, .. }) = settings.started.get() else {
@@ -123,7 +124,9 @@ pub fn publish(settings: &Settings, configuration: Pool<'_>, main: &Server<'_>) 
             Watcher::new(Arc::clone(maps), &sources, server.clone(), *only_own_range),
         )
     };
-    publish().map_err(|error: io::Error| vec![format!("SEL0044: maps cannot be published: {error}")])
+    publish().map_err(|error: io::Error| {
+        vec![Code::FilesNotPublished.message(format!("maps cannot be published: {error}"))]
+    })
 }
 
 /// httpd's context as it is; `None` where SELinux is off and need not be on.
@@ -136,8 +139,8 @@ fn state(settings: &Settings) -> Result<Option<Context>, Faults> {
     let fault = match known {
         Ok(Some((mode, context))) => {
             if mode == Mode::Permissive && !on_first_pass() {
-                let text = "SEL0011: SELinux is permissive: the kernel logs what it would refuse, and refuses nothing";
-                log::server(Level::Warning, text);
+                let text = "SELinux is permissive: the kernel logs what it would refuse, and refuses nothing";
+                log::server(&Code::Permissive.message(text));
             }
             return Ok(Some(context));
         }
@@ -145,14 +148,14 @@ fn state(settings: &Settings) -> Result<Option<Context>, Faults> {
         Err(error) => format!("the state of SELinux is not known: {error}"),
     };
     if required {
-        return Err(vec![format!(
-            "SEL0012: {fault}, and there are SELinux rules: switch it on, remove the rules, or say SELinuxRequired Off to serve unconfined"
-        )]);
+        let text = format!(
+            "{fault}, and there are SELinux rules: switch it on, remove the rules, or say SELinuxRequired Off to serve unconfined"
+        );
+        return Err(vec![Code::SelinuxOff.message(text)]);
     }
     if !on_first_pass() {
-        let text =
-            format!("SEL0013: {fault}: every request is served unconfined, as SELinuxRequired Off says");
-        log::server(Level::Warning, &text);
+        let text = format!("{fault}: every request is served unconfined, as SELinuxRequired Off says");
+        log::server(&Code::Unconfined.message(text));
     }
     Ok(None)
 }
@@ -167,8 +170,10 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
     };
     let is_there = from == here;
     let Some((location, spec)) = settings.server_domain.get() else { return Ok((from, is_there)) };
-    let server = resolve(spec, &from)
-        .map_err(|error| vec![format!("SEL0021: {location}: SELinuxServerDomain {spec}: {error}")])?;
+    let fault = |code: Code, why: &dyn fmt::Display| {
+        vec![code.message(format!("{location}: SELinuxServerDomain {spec}: {why}"))]
+    };
+    let server = resolve(spec, &from).map_err(|error| fault(Code::BadServerDomain, &error))?;
     if server != from {
         let objection = if is_there {
             let refused = selinux::enter(&EncodedContext::new(server.to_string())).err();
@@ -177,9 +182,8 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
             query::objection(&from, &server)
         };
         if let Some(why) = objection {
-            return Err(vec![format!(
-                "SEL0022: {location}: SELinuxServerDomain {spec}: httpd cannot move to {server}: {why}"
-            )]);
+            let text = format!("httpd cannot move to {server}: {why}");
+            return Err(fault(Code::ServerDomainRefused, &text));
         }
     }
     Ok((server, is_there))
@@ -188,7 +192,7 @@ fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool),
 /// What of this configuration would not work for workers below httpd's range: they work through pipes and a log socket
 /// of httpd's, which have its own. One that is confined by categories may not write what stands above it, and unlike
 /// listening sockets, these cannot be made lower.
-fn loss_above(main: &Server<'_>, server: &Context) -> Option<String> {
+fn loss_above(main: &Server<'_>, server: &Context) -> Option<Message> {
     let range = server.range()?;
     let lowest = range.lowest();
     if lowest == *range {
@@ -199,19 +203,19 @@ fn loss_above(main: &Server<'_>, server: &Context) -> Option<String> {
         (_, true) => "an ErrorLog to a program or to syslog would lose their lines: log to a file",
         (false, false) => return None,
     };
-    Some(format!(
-        "SEL0026: httpd runs at {range}, and workers below it cannot write to its pipes and sockets, so that {loss}, or let httpd run at {lowest} (SELinuxServerDomain *:{lowest}), which may give its workers any category"
-    ))
+    Some(Code::RangeAboveWorkers.message(format!(
+        "httpd runs at {range}, and workers below it cannot write to its pipes and sockets, so that {loss}, or let httpd run at {lowest} (SELinuxServerDomain *:{lowest}), which may give its workers any category"
+    )))
 }
 
 /// What works, and yet may not do what the administrator thinks.
 fn warn(reachable: &ContextSet, server: &Context) {
     if let Some(reached) = reachable.iter().find(|reached| reached.context.type_() == server.type_()) {
         let text = format!(
-            "SEL0014: {}: {} keeps the server's type, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
+            "{}: {} keeps the server's type, so it may do what httpd may; categories confine only types with the attribute mcs_constrained_type",
             reached.location, reached.context,
         );
-        log::server(Level::Warning, &text);
+        log::server(&Code::KeepsServerType.message(text));
     }
 }
 
@@ -231,12 +235,12 @@ pub fn label_sockets(settings: &Settings) {
         return;
     }
     if let Err(error) = selinux::label_sockets(Some(&here.clone().with_range(Some(lowest.clone())))) {
-        let fault = format!(
-            "SEL0025: httpd runs at {range}, and its sockets cannot be made at {lowest}: {error}; grant `(allow {0} self (process (setsockcreate)))`, or let httpd run at {lowest}",
+        let text = format!(
+            "httpd runs at {range}, and its sockets cannot be made at {lowest}: {error}; grant `(allow {0} self (process (setsockcreate)))`, or let httpd run at {lowest}",
             here.type_()
         );
         // It matters only where rules stand, which are yet to be read.
-        let _ = settings.socket_fault.set(fault);
+        let _ = settings.socket_fault.set(Code::SocketLabel.message(text));
     }
 }
 

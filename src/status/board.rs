@@ -4,33 +4,9 @@
 
 use super::latency;
 use crate::httpd::seqlock::{self, Version};
+use messages::{Code, REFUSALS};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Why requests are refused: the code of the message that says so, and what it means.
-pub const REASONS: [(&str, &str); 21] = [
-    ("SEL0001", "its place in the configuration, or the child, could not be made"),
-    ("SEL0101", "the kernel refused the context"),
-    ("SEL0103", "mod_cgid would run the script"),
-    ("SEL0104", "no rule matches"),
-    ("SEL0105", "a rule's value is no domain"),
-    ("SEL0106", "it was moved past the decision"),
-    ("SEL0107", "it came past the decision"),
-    ("SEL0108", "a provider failed"),
-    ("SEL0109", "the client's connection has no label"),
-    ("SEL0110", "mod_wsgi would run the script"),
-    ("SEL0112", "pages may write its .htaccess"),
-    ("SEL0113", "an interpreter that all contexts share would run it"),
-    ("SEL0114", "mod_fcgid would run the script"),
-    ("SEL0115", "its handler shows others' requests"),
-    ("SEL0116", "it would run inside of another context's page"),
-    ("SEL0117", "a page of another context had chosen its handler"),
-    ("SEL0118", "its .htaccess would have the server read files"),
-    ("SEL0119", "its .htaccess would have the server run a program or read files"),
-    ("SEL0201", "no thread could be made"),
-    ("SEL0202", "no handler took it"),
-    ("SEL0203", "its handler would go on unconfined"),
-];
 
 /// How many sets of counters there are, so that children do not wait for each other's memory: each child has one,
 /// which others may have as well.
@@ -50,7 +26,7 @@ const NOTED: usize = 2;
 // A set: requests kept, those refused by reason, and those entered by latency.
 const SETS_AT: usize = LINE;
 const REFUSED: usize = 1;
-const ENTERED: usize = REFUSED + REASONS.len();
+const ENTERED: usize = REFUSED + REFUSALS.len();
 const SET: usize = (ENTERED + latency::CLASSES).next_multiple_of(LINE);
 
 // A note of a worker: its version, with the process, its kind, and its context.
@@ -86,8 +62,8 @@ pub struct Totals {
     pub entered: Vec<u64>,
     /// Requests served in the server's context.
     pub kept: u64,
-    /// Requests refused, as in [`REASONS`].
-    pub refused: [u64; REASONS.len()],
+    /// Requests refused, as in [`REFUSALS`].
+    pub refused: [u64; REFUSALS.len()],
 }
 
 impl CounterBoard {
@@ -116,9 +92,9 @@ impl CounterBoard {
         self.add(SETS_AT + set * SET);
     }
 
-    /// A request is refused, by the message that begins with this code; others are not counted.
-    pub fn refused(self, set: usize, message: &str) {
-        if let Some(reason) = REASONS.iter().position(|(code, _)| message.starts_with(code)) {
+    /// A request is refused, by a message with this code; others than [`REFUSALS`] are not counted.
+    pub fn refused(self, set: usize, code: Code) {
+        if let Some(reason) = REFUSALS.iter().position(|refusal| *refusal == code) {
             self.add(SETS_AT + set * SET + REFUSED + reason);
         }
     }

@@ -3,12 +3,14 @@
 //!
 //! Nothing is decided by it: code that has taken httpd's process over can write it, on a worker or not.
 
-pub use super::board::{REASONS, Totals, WorkerKind};
+pub use super::board::{Totals, WorkerKind};
 pub use super::latency::percentile;
 
 use super::board::{self, CounterBoard};
 use crate::httpd::hook::Server;
-use crate::httpd::process;
+use crate::httpd::request::Request;
+use crate::httpd::{log, process};
+use messages::{Code, Message};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -65,11 +67,17 @@ pub fn kept() {
     }
 }
 
-/// A request is refused: `message` begins with the code that says why.
-pub fn refused(message: &str) {
+/// A request is refused, for the reason that the code is for.
+pub fn refused(code: Code) {
     if let Some(child) = CHILD.get() {
-        child.board.refused(child.set, message);
+        child.board.refused(child.set, code);
     }
+}
+
+/// Logs why a request is refused, and counts it.
+pub fn log_refusal(request: Request<'_>, why: &Message) {
+    log::request(request, why);
+    refused(why.code());
 }
 
 /// A request is in its context; its worker was given it at this time.

@@ -4,7 +4,8 @@ use crate::config::settings::{self, Settings};
 use crate::httpd::request::Request;
 use crate::httpd::status_page::{Form, StatusPageHook};
 use crate::selinux::{self, Mode};
-use crate::status::counters::{self, REASONS, Totals};
+use crate::status::counters::{self, Totals};
+use messages::REFUSALS;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
@@ -86,7 +87,7 @@ impl Now<'_> {
             lines.add("Entered", totals.entered.iter().sum::<u64>());
             lines.add("Kept", totals.kept);
             lines.add("Refused", totals.refused.iter().sum::<u64>());
-            for ((code, _), count) in REASONS.iter().zip(totals.refused) {
+            for (code, count) in REFUSALS.iter().zip(totals.refused) {
                 lines.add(&format!("Refused{code}"), count);
             }
             for percent in PERCENTILES {
@@ -214,9 +215,8 @@ impl Html {
         self.0 += "</dl>\n";
         if totals.refused.iter().any(|count| *count > 0) {
             self.table("Refused", &["Code", "Requests", "Because"]);
-            for ((code, meaning), count) in REASONS.iter().zip(totals.refused).filter(|(_, count)| *count > 0)
-            {
-                self.row(&[code, &count, &escaped(meaning)]);
+            for (code, count) in REFUSALS.iter().zip(totals.refused).filter(|(_, count)| *count > 0) {
+                self.row(&[code, &count, &escaped(code.refusal().unwrap_or_default())]);
             }
             self.0 += "</table>\n";
         }

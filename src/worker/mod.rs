@@ -15,7 +15,7 @@ pub mod serve;
 pub mod supervisor;
 
 use crate::httpd::filter::{self, Call};
-use crate::httpd::log::{self, Level};
+use crate::httpd::log;
 use crate::httpd::panic;
 use crate::httpd::phase::PhaseCall;
 use crate::httpd::request::{Request, Ticket};
@@ -25,6 +25,7 @@ use crate::httpd::thread::{Task, name_this, with_task};
 use crate::selinux::{self, EnterError, SharedContext};
 use crate::status::counters;
 use handoff::{Handoff, Reply, SupervisorRequest, WorkerCommand, WorkerEvent};
+use messages::Code;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -170,8 +171,8 @@ impl Job {
 
 /// The answer to a call of a filter whose request has nothing to do with this thread.
 fn wrong_thread() -> i32 {
-    let text = "SEL0204: a filter was called on a thread that has no part in its request";
-    log::server(Level::Error, text);
+    let text = "a filter was called on a thread that has no part in its request";
+    log::server(&Code::WrongThread.message(text));
     filter::FAILED
 }
 
@@ -268,9 +269,8 @@ impl Job {
             let request = ticket.redeem();
             name_this(&self.name);
             if let Err(error) = self.worker.enter(&self.target) {
-                let why = format!("SEL0101: refused: {} cannot be entered: {error}", self.target);
-                log::request(request, Level::Error, &why);
-                counters::refused(&why);
+                let text = format!("refused: {} cannot be entered: {error}", self.target);
+                counters::log_refusal(request, &Code::EnterFailed.message(text));
                 return None;
             }
             counters::entered(self.given);

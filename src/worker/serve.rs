@@ -11,12 +11,12 @@ use super::{Job, Worker};
 use crate::config::settings::section;
 use crate::httpd::filter;
 use crate::httpd::handler;
-use crate::httpd::log::{self, Level};
 use crate::httpd::request::Request;
 use crate::httpd::signals::BlockedSignals;
 use crate::httpd::status::Status;
 use crate::selinux::SharedContext;
 use crate::status::counters::{self, WorkerKind};
+use messages::Code;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -81,9 +81,8 @@ fn enter_for(
     match status {
         Ok(status) => request_status(request, status),
         Err(error) => {
-            let why = format!("SEL0201: no thread can be made for the request: {error}");
-            log::request(request, Level::Error, &why);
-            counters::refused(&why);
+            let text = format!("no thread can be made for the request: {error}");
+            counters::log_refusal(request, &Code::NoThread.message(text));
             request.set_error_header(c"Retry-After", c"1");
             Status::SERVICE_UNAVAILABLE
         }
@@ -93,12 +92,13 @@ fn enter_for(
 /// What httpd is told of a handler's answer: never that the request can be served by another.
 fn request_status(request: Request<'_>, status: Status) -> Status {
     let why = match status {
-        Status::DECLINED => "SEL0202: no handler took the request",
-        Status::SUSPENDED => "SEL0203: the handler would go on later, on a thread that is not confined",
+        Status::DECLINED => Code::NoHandler.constant("no handler took the request"),
+        Status::SUSPENDED => {
+            Code::Suspended.constant("the handler would go on later, on a thread that is not confined")
+        }
         other => return other,
     };
-    log::request(request, Level::Error, why);
-    counters::refused(why);
+    counters::log_refusal(request, &why);
     Status::INTERNAL_SERVER_ERROR
 }
 

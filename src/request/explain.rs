@@ -4,7 +4,7 @@ use crate::config::settings::{Section, Started};
 use crate::maps::PublishedFile;
 use crate::request::rules::{Match, RuleInput};
 use crate::selinux::{self, SharedContext, query};
-use mapping::{Case, Context, Decision, RefusalReason, Shown};
+use mapping::{Case, Context, Decision, Escaped, RefusalReason, Shown};
 use std::fmt::Write as _;
 
 /// What became of a rule, in words.
@@ -33,7 +33,7 @@ pub fn text(
         // Writing to a string does not fail. What came from outside must not make lines of its own.
         let _ = match name {
             "" => writeln!(text),
-            _ => writeln!(text, "{name:<9}{}", value.replace(char::is_control, "?")),
+            _ => writeln!(text, "{name:<9}{}", Escaped::new(value)),
         };
     };
     let user = facts.client.user.map(|user| Shown(user).to_string());

@@ -5,6 +5,7 @@ use crate::httpd::request::Request;
 use crate::httpd::status_page::{Form, StatusPageHook};
 use crate::selinux::{self, Mode};
 use crate::status::counters::{self, Totals};
+use mapping::Escaped;
 use messages::REFUSALS;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
@@ -123,10 +124,10 @@ impl Now<'_> {
                     "<b>permissive</b>: the kernel logs what it would refuse, and refuses nothing".to_owned()
                 }
                 Ok(mode) => mode.to_owned(),
-                Err(why) => format!("unknown ({})", escaped(&why)),
+                Err(why) => format!("unknown ({})", in_html(&why)),
             },
         );
-        let server = self.server().map_or_else(|| "no rules".to_owned(), |server| escaped(&server));
+        let server = self.server().map_or_else(|| "no rules".to_owned(), |server| in_html(&server));
         html.item("Server context", &server);
         if let Some(counters::Now { totals, active, resident, spare }) = &self.counted {
             html.item("Spare workers", &spare.to_string());
@@ -142,12 +143,12 @@ impl Now<'_> {
             for file in files {
                 let age = duration(file.age);
                 html.row(&[
-                    &escaped(&file.path),
+                    &in_html(&file.path),
                     &file.kind,
                     &file.version,
                     &file.lines,
                     &age,
-                    &escaped(&file.fault),
+                    &in_html(&file.fault),
                 ]);
             }
             html.0 += "</table>\n";
@@ -216,7 +217,7 @@ impl Html {
         if totals.refused.iter().any(|count| *count > 0) {
             self.table("Refused", &["Code", "Requests", "Because"]);
             for (code, count) in REFUSALS.iter().zip(totals.refused).filter(|(_, count)| *count > 0) {
-                self.row(&[code, &count, &escaped(code.refusal().unwrap_or_default())]);
+                self.row(&[code, &count, &in_html(code.refusal().unwrap_or_default())]);
             }
             self.0 += "</table>\n";
         }
@@ -229,7 +230,7 @@ impl Html {
         self.table(title, &["Context", what]);
         let (shown, beside) = Now::workers(workers);
         for (context, count) in shown {
-            self.row(&[&escaped(context), &count]);
+            self.row(&[&in_html(context), &count]);
         }
         self.0 += "</table>\n";
         if beside > 0 {
@@ -250,30 +251,15 @@ impl Html {
     }
 }
 
-/// A text in HTML, in ASCII.
-fn escaped(text: &str) -> String {
-    let mut html = String::new();
-    for sign in plain(text).chars() {
-        match sign {
-            '&' => html += "&amp;",
-            '<' => html += "&lt;",
-            '>' => html += "&gt;",
-            '"' => html += "&quot;",
-            sign => html.push(sign),
-        }
-    }
-    html
+/// A text in one line of HTML, in ASCII.
+fn in_html(text: &str) -> String {
+    let text = plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;")
 }
 
-/// A text in one line of ASCII: other signs are shown by their numbers.
+/// A text in one line of ASCII.
 fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|sign| {
-            let is_plain = matches!(sign, ' '..='~');
-            let (as_is, number) = (is_plain.then_some(sign), (!is_plain).then(|| sign.escape_default()));
-            as_is.into_iter().chain(number.into_iter().flatten())
-        })
-        .collect()
+    Escaped::new(text).in_ascii().to_string()
 }
 
 /// So many seconds, as mod_status has them.

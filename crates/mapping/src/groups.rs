@@ -4,9 +4,9 @@
 //! tells the groups of a user. It must not read files.
 
 use super::compiled::Part;
-use super::escape::SHOWN;
+use super::escape::quoted;
 use super::file_format::{self, CompiledError, Kind};
-use super::name::{Case, fold, write_escaped};
+use super::name::{Case, fold};
 use fst::raw::{Builder, Fst};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops;
@@ -73,7 +73,7 @@ impl Groups {
         if line.is_empty() || line.starts_with(b"#") {
             return Ok(());
         }
-        let colon = line.iter().position(|b| *b == b':').ok_or_else(|| GroupFault::NoColon(shown(line)))?;
+        let colon = line.iter().position(|b| *b == b':').ok_or_else(|| GroupFault::NoColon(quoted(line)))?;
         let (name, users) = line.split_at(colon);
         let name = trim_end(name);
         if name.is_empty() {
@@ -134,15 +134,6 @@ fn exact_key(user: &[u8]) -> Vec<u8> {
 
 fn folded_key(folded: &[u8]) -> Vec<u8> {
     [b"f", folded].concat()
-}
-
-/// A line of a group file, fit for a log line.
-fn shown(line: &[u8]) -> String {
-    let mut text = String::new();
-    let start = &line[..line.len().min(SHOWN)];
-    // Writing to a string does not fail.
-    let _ = write_escaped(&mut text, start, |c| c == '\\');
-    format!("`{text}{}`", if start.len() < line.len() { "..." } else { "" })
 }
 
 /// The lines of a text with their numbers, those that go on after a backslash put together.

@@ -28,6 +28,7 @@ mod trust;
 pub use compiled::{CompileError, CompiledMap, Found, ResolvedMap};
 pub use context::{Context, ContextError, MAX_CONTEXT};
 pub use decision::{Decision, Peer, RefusalReason, Rule, Unmapped, decide};
+pub use escape::Escaped;
 pub use file_format::CompiledError;
 pub use groups::{GroupError, GroupFault, GroupFile, Groups};
 pub use map::{Fault, Line, Map, MapError};

@@ -149,7 +149,7 @@ impl Map {
                 errors.push(MapError {
                     line: line.number,
                     column: 1,
-                    field: Some(quoted(&line.who.to_string())),
+                    field: Some(quoted(line.who.to_string())),
                     fault: match case {
                         Case::Counts => Fault::Duplicate(first),
                         Case::Ignored => Fault::DuplicateInOtherCase(first),

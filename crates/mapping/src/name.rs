@@ -3,6 +3,7 @@
 //! Owns when two names are the same, and how a name is written in maps and logs. It must not know what a
 //! name is for.
 
+use super::escape::Escaped;
 use std::fmt;
 
 /// Whether the case of letters tells one name from another.
@@ -63,9 +64,7 @@ pub struct Quoted<'n>(pub &'n [u8]);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        write_escaped(f, self.0, |c| matches!(c, '"' | '\\'))?;
-        f.write_str("\"")
+        write!(f, "\"{}\"", Escaped::new(self.0).with_special(&['"', '\\']))
     }
 }
 
@@ -85,31 +84,6 @@ impl fmt::Display for Shown<'_> {
             _ => Quoted(self.0).fmt(f),
         }
     }
-}
-
-/// Bytes as text, each with a backslash before it that `special` says, and `\xfc` for what is no visible
-/// character.
-pub(super) fn write_escaped(
-    f: &mut impl fmt::Write,
-    bytes: &[u8],
-    special: impl Fn(char) -> bool,
-) -> fmt::Result {
-    let hexadecimal = |f: &mut _, bytes: &[u8]| {
-        bytes.iter().try_for_each(|byte| fmt::Write::write_fmt(f, format_args!("\\x{byte:02x}")))
-    };
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                _ if special(c) => write!(f, "\\{c}")?,
-                _ if is_invisible(c) && c != ' ' => {
-                    hexadecimal(f, c.encode_utf8(&mut [0; 4]).as_bytes())?;
-                }
-                _ => f.write_char(c)?,
-            }
-        }
-        hexadecimal(f, chunk.invalid())?;
-    }
-    Ok(())
 }
 
 /// The name in a text behind its opening quote; `None` where the closing one is not the text's end, or a
@@ -146,19 +120,11 @@ fn hexadecimal(digits: [u8; 2]) -> Option<u8> {
     u8::try_from(value(digits[0])? * 16 + value(digits[1])?).ok()
 }
 
-/// Control characters, blanks other than the ones that separate fields, and characters that show
-/// nothing or turn the direction of what is shown: with any of them a name is not what it seems.
-pub(super) fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || c.is_whitespace()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::escape::is_invisible;
     use super::*;
 
     fn quoted(name: &[u8]) -> String {

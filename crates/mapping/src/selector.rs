@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use unicode_security::MixedScript as _;
 
-use super::escape::quoted;
-use super::name::{Case, Quoted, is_invisible, unquoted};
+use super::escape::{is_invisible, quoted};
+use super::name::{Case, Quoted, unquoted};
 use super::network::{Network, NetworkError};
 
 const ANONYMOUS: &str = "__anonymous__";

@@ -185,8 +185,8 @@ impl DomainSpec {
         };
         // The kernel prints a range in every context or in none.
         match (server.range(), context.range()) {
-            (Some(_), None) => return Err(SpecError::RangeMissing(quoted(&self.to_string()))),
-            (None, Some(_)) => return Err(SpecError::RangeUnknown(quoted(&self.to_string()))),
+            (Some(_), None) => return Err(SpecError::RangeMissing(quoted(self.to_string()))),
+            (None, Some(_)) => return Err(SpecError::RangeUnknown(quoted(self.to_string()))),
             (Some(_), Some(_)) | (None, None) => {}
         }
         // A longer one would reach the kernel cut short, and mean something else there.

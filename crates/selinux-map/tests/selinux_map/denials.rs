@@ -25,7 +25,7 @@ fn denials_are_told_of_each_request_and_of_one() {
     assert_eq!(
         requests,
         [
-            "request 5qbfzvtsfksfk: 5qbfzvtsfksfk 192.0.2.7 GET /a\\u{1b}[2J",
+            "request 5qbfzvtsfksfk: 5qbfzvtsfksfk 192.0.2.7 GET /a\\x1b[2J",
             "request 5qbfzvtsfksfm: 5qbfzvtsfksfm 192.0.2.8 GET /b",
         ]
     );

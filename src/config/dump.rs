@@ -1,20 +1,16 @@
 //! `httpd -t -D DUMP_SELINUX`: every scope, with the rules that a request there has, in the order in which
 //! they are tried.
 //!
-//! Which sections go together is httpd's doing (`server/request.c`), and told here of those of which it can
-//! be told without a request; what becomes of their rules is what `Section` makes of them.
+//! Which sections go together is for `httpd::sections` to say; what becomes of their rules is what `Section` makes of them.
 
 use crate::config::settings::{Rule, Section, Settings};
 use crate::config::strays::Stray;
 use crate::httpd::configuration::{Configuration as _, Keeper};
-use crate::httpd::sections::{Reach, Scope as AnyScope, ServerScopes as AnyServer};
+use crate::httpd::sections::{Reach, Scope, ScopePath, ServerScopes};
 use mapping::{Peer, Unmapped};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-
-type Scope<'s> = AnyScope<'s, Section<'s>>;
-type Server<'s> = AnyServer<'s, Section<'s>>;
 
 const HEAD: &str = "\
 SELinux rules by scope, in the order in which they are tried; the first that matches decides.
@@ -26,7 +22,7 @@ whatever else matches.
 
 /// All servers with their scopes, and in each the rules and settings that hold there; `strays` are those that stand
 /// in none of them.
-pub fn text(servers: &[Server<'_>], strays: &[Stray], keeper: Keeper<'_>) -> String {
+pub fn text(servers: &[ServerScopes<'_, Section<'_>>], strays: &[Stray], keeper: Keeper<'_>) -> String {
     let mut dump = Dump { keeper, text: HEAD.to_owned() };
     for server in servers {
         dump.server(server);
@@ -52,78 +48,31 @@ struct Dump<'k> {
 }
 
 impl Dump<'_> {
-    fn server(&mut self, server: &Server<'_>) {
+    fn server(&mut self, server: &ServerScopes<'_, Section<'_>>) {
         self.line(0, format_args!("\n{}", server.server.title));
         let before = self.text.len();
-        let around = [&server.server];
-        self.rules(1, &around, &server.server);
-        self.files(1, &around, &server.server);
-        self.conditions(1, &around, &server.server);
-        for directory in &server.directories {
-            let path = certain(&directory.reach);
-            let around =
-                around_section(server, &server.directories, directory, |outer| path.starts_with(outer));
-            self.section(1, &around, directory);
-            self.files(2, &around, directory);
-            self.conditions(2, &around, directory);
-        }
-        for location in &server.locations {
-            let path = certain(&location.reach);
-            let around =
-                around_section(server, &server.locations, location, |outer| is_in_location(outer, path));
-            self.section(1, &around, location);
-            self.conditions(2, &around, location);
-        }
-        for proxy in &server.proxies {
-            let path = certain(&proxy.reach);
-            let around = around_section(server, &server.proxies, proxy, |outer| path.starts_with(outer));
-            self.section(1, &around, proxy);
-            self.conditions(2, &around, proxy);
-        }
+        server.all().for_each(|path| self.scope(&path));
         if self.text.len() == before {
             self.line(1, format_args!("no rules"));
         }
     }
 
-    /// `<Files>` in a scope, by those around it (outermost first, and itself among them), whose own ones httpd
-    /// walks through as well.
-    fn files(&mut self, depth: usize, around: &[&Scope<'_>], scope: &Scope<'_>) {
-        for files in &scope.files {
-            let holds = |other: &&Scope<'_>| match (&other.reach, &files.reach) {
-                _ if std::ptr::eq(*other, files) => true,
-                (Reach::Path(other), Reach::Path(name)) => other == name,
-                _ => false,
-            };
-            let all = around.iter().flat_map(|scope| &scope.files);
-            let around: Vec<_> = around.iter().copied().chain(all.filter(holds)).collect();
-            self.section(depth, &around, files);
-            self.conditions(depth + 1, &around, files);
+    /// A scope; nothing where no directive of the module applies in it.
+    fn scope(&mut self, path: &ScopePath<'_, Section<'_>>) {
+        let (scope, depth, before) = (path.scope(), path.depth(), self.text.len());
+        if depth > 0 {
+            let mark = if matches!(scope.reach, Reach::Path(_)) { "" } else { " +" };
+            self.line(depth, format_args!("{}{mark}", scope.title));
         }
-    }
-
-    /// `<If>` in a scope, by those around it.
-    fn conditions(&mut self, depth: usize, around: &[&Scope<'_>], scope: &Scope<'_>) {
-        for condition in &scope.conditions {
-            let around: Vec<_> = around.iter().copied().chain([condition]).collect();
-            self.section(depth, &around, condition);
-            self.conditions(depth + 1, &around, condition);
-        }
-    }
-
-    /// A section; nothing where no directive of the module holds in it.
-    fn section(&mut self, depth: usize, around: &[&Scope<'_>], scope: &Scope<'_>) {
-        let before = self.text.len();
-        let mark = if matches!(scope.reach, Reach::Path(_)) { "" } else { " +" };
-        self.line(depth, format_args!("{}{mark}", scope.title));
         let titled = self.text.len();
-        self.rules(depth + 1, around, scope);
+        self.rules(depth + 1, &path.around(), scope);
         if self.text.len() == titled {
             self.text.truncate(before);
         }
     }
 
     /// The rules and settings that hold in a scope.
-    fn rules(&mut self, depth: usize, around: &[&Scope<'_>], scope: &Scope<'_>) {
+    fn rules(&mut self, depth: usize, around: &[&Scope<'_, Section<'_>>], scope: &Scope<'_, Section<'_>>) {
         let mut origins = HashMap::new();
         let mut merged = Section::unset();
         for (index, outer) in around.iter().enumerate() {
@@ -172,39 +121,4 @@ fn written(rule: &Rule) -> String {
         Some(target) => format!("{rule} -> {target}"),
         None => rule.to_string(),
     }
-}
-
-/// The server, and of its sections of one kind those that hold wherever `section` does, and itself, in the order
-/// in which they are merged. `covers` tells of a path whether it is one above the section's.
-fn around_section<'a>(
-    server: &'a Server<'a>,
-    all: &'a [Scope<'a>],
-    section: &Scope<'_>,
-    covers: impl Fn(&str) -> bool,
-) -> Vec<&'a Scope<'a>> {
-    let holds = |other: &&'a Scope<'a>| {
-        std::ptr::eq(*other, section) || matches!(&other.reach, Reach::Path(path) if covers(path))
-    };
-    [&server.server].into_iter().chain(all.iter().filter(holds)).collect()
-}
-
-/// The path that all which a section holds for has at its beginning.
-fn certain(reach: &Reach) -> &str {
-    match reach {
-        Reach::Path(path) => path,
-        Reach::Wildcard(pattern) => folder(pattern),
-        Reach::Other => "/",
-    }
-}
-
-/// The part of a pattern before the first name that has a wildcard in it.
-fn folder(pattern: &str) -> &str {
-    let wildcard = pattern.find(['*', '?', '[', '\\']).unwrap_or(pattern.len());
-    &pattern[..pattern[..wildcard].rfind('/').map_or(0, |slash| slash + 1)]
-}
-
-/// Whether `<Location outer>` holds for a URL: for whole names only, unless it ends in a slash.
-fn is_in_location(outer: &str, url: &str) -> bool {
-    url.strip_prefix(outer)
-        .is_some_and(|rest| outer.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
 }

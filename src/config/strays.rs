@@ -16,7 +16,7 @@ pub struct Stray {
 
 /// What the configuration has of these: all that no section of the servers has.
 pub fn of(settings: &Settings, servers: &[ServerScopes<'_, Section<'_>>]) -> Vec<Stray> {
-    let sections = || servers.iter().flat_map(ServerScopes::all).filter_map(|scope| scope.own);
+    let sections = || servers.iter().flat_map(ServerScopes::all).filter_map(|path| path.scope().own);
     let rules = settings.all_rules();
     let mut left: HashSet<_> = rules.iter().map(Arc::as_ptr).collect();
     for section in sections() {

@@ -22,18 +22,6 @@ pub struct Scope<'s, C> {
     pub conditions: Vec<Scope<'s, C>>,
 }
 
-impl<C> Scope<'_, C> {
-    /// Itself, and the sections in it.
-    pub fn all(&self) -> impl Iterator<Item = &Self> {
-        let mut next = vec![self];
-        std::iter::from_fn(move || {
-            let scope = next.pop()?;
-            next.extend(scope.files.iter().chain(&scope.conditions));
-            Some(scope)
-        })
-    }
-}
-
 /// What a scope holds for.
 pub enum Reach {
     /// This path, URL or name: as core has it, that of a directory with a slash at its end.
@@ -59,11 +47,134 @@ pub struct ServerScopes<'s, C> {
 }
 
 impl<C> ServerScopes<'_, C> {
-    /// The server, and all sections.
-    pub fn all(&self) -> impl Iterator<Item = &Scope<'_, C>> {
-        let sections = self.directories.iter().chain(&self.locations).chain(&self.proxies);
-        std::iter::once(&self.server).chain(sections).flat_map(Scope::all)
+    /// The server and all sections, each before those in it.
+    pub fn all(&self) -> impl Iterator<Item = ScopePath<'_, C>> {
+        let in_folder: Covers = |outer, path| path.starts_with(outer);
+        let lists = [
+            (&self.directories, in_folder),
+            (&self.locations, is_in_location as Covers),
+            (&self.proxies, in_folder),
+        ];
+        let sections = lists
+            .into_iter()
+            .flat_map(|(list, covers)| list.iter().map(move |section| (section, list.as_slice(), covers)));
+        let own = (&self.server, &[][..], in_folder);
+        std::iter::once(own).chain(sections).flat_map(|(outermost, siblings, covers)| {
+            let (server, inner) = (&self.server, Vec::new());
+            ScopePath { server, siblings, covers, outermost, inner }.with_those_inside()
+        })
     }
+}
+
+/// Whether a section for the first path applies to the whole of the second.
+type Covers = fn(&str, &str) -> bool;
+
+/// A scope, with the way that leads to it.
+pub struct ScopePath<'a, C> {
+    server: &'a Scope<'a, C>,
+    /// The sections of the same kind as the outermost one, itself included; none where that is the server.
+    siblings: &'a [Scope<'a, C>],
+    covers: Covers,
+    /// The server, or the outermost section.
+    outermost: &'a Scope<'a, C>,
+    /// The sections inside of it, down to this one.
+    inner: Vec<InnerScope<'a, C>>,
+}
+
+enum InnerScope<'a, C> {
+    Files(&'a Scope<'a, C>),
+    Condition(&'a Scope<'a, C>),
+}
+
+impl<C> Clone for InnerScope<'_, C> {
+    fn clone(&self) -> Self {
+        match self {
+            InnerScope::Files(scope) => InnerScope::Files(scope),
+            InnerScope::Condition(scope) => InnerScope::Condition(scope),
+        }
+    }
+}
+
+impl<'a, C> ScopePath<'a, C> {
+    /// The scope.
+    pub fn scope(&self) -> &'a Scope<'a, C> {
+        match self.inner.last() {
+            None => self.outermost,
+            Some(InnerScope::Files(scope) | InnerScope::Condition(scope)) => scope,
+        }
+    }
+
+    /// How many sections it is inside of, itself included.
+    pub fn depth(&self) -> usize {
+        usize::from(!self.siblings.is_empty()) + self.inner.len()
+    }
+
+    /// The scopes that surely apply wherever it does, itself included, in the order in which httpd merges them.
+    pub fn around(&self) -> Vec<&'a Scope<'a, C>> {
+        let path = self.outermost.certain_path();
+        let applies = |other: &&Scope<'_, C>| {
+            std::ptr::eq(*other, self.outermost)
+                || matches!(&other.reach, Reach::Path(outer) if (self.covers)(outer, path))
+        };
+        let mut around: Vec<_> =
+            std::iter::once(self.server).chain(self.siblings.iter().filter(applies)).collect();
+        for inner in &self.inner {
+            match inner {
+                InnerScope::Condition(scope) => around.push(scope),
+                // httpd walks through those of the scopes around as well.
+                InnerScope::Files(scope) => {
+                    let all: Vec<_> = around.iter().flat_map(|outer| &outer.files).collect();
+                    around.extend(all.into_iter().filter(|files| files.is_for_the_same(scope)));
+                }
+            }
+        }
+        around
+    }
+
+    /// Itself, and the sections in it.
+    fn with_those_inside(self) -> Vec<ScopePath<'a, C>> {
+        let scope = self.scope();
+        let files = scope.files.iter().map(InnerScope::Files);
+        let conditions = scope.conditions.iter().map(InnerScope::Condition);
+        let inside: Vec<_> = files.chain(conditions).map(|inner| self.followed_by(inner)).collect();
+        let inside = inside.into_iter().flat_map(ScopePath::with_those_inside);
+        std::iter::once(self).chain(inside).collect()
+    }
+
+    fn followed_by(&self, inner: InnerScope<'a, C>) -> ScopePath<'a, C> {
+        ScopePath { inner: self.inner.iter().cloned().chain([inner]).collect(), ..*self }
+    }
+}
+
+impl<C> Scope<'_, C> {
+    /// The path that all which it applies to has at its beginning.
+    fn certain_path(&self) -> &str {
+        match &self.reach {
+            Reach::Path(path) => path,
+            Reach::Wildcard(pattern) => folder(pattern),
+            Reach::Other => "/",
+        }
+    }
+
+    /// Whether both are one section, or for one name.
+    fn is_for_the_same(&self, other: &Self) -> bool {
+        match (&self.reach, &other.reach) {
+            (Reach::Path(one), Reach::Path(name)) => one == name,
+            _ => std::ptr::eq(self, other),
+        }
+    }
+}
+
+/// The part of a pattern before the first name that has a wildcard in it.
+fn folder(pattern: &str) -> &str {
+    let wildcard = pattern.find(['*', '?', '[', '\\']).unwrap_or(pattern.len());
+    &pattern[..pattern[..wildcard].rfind('/').map_or(0, |slash| slash + 1)]
+}
+
+/// Whether `<Location outer>` applies to a URL: for whole names only, unless it ends in a slash.
+fn is_in_location(outer: &str, url: &str) -> bool {
+    url.strip_prefix(outer)
+        .is_some_and(|rest| outer.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The servers, the main one first, and the others as they are written.

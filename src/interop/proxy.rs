@@ -35,7 +35,7 @@ fn mapped_back_ends<'s>(settings: &Settings, main: &'s Server<'_>) -> Vec<BackEn
     let servers = sections::of_servers::<Selinux>(main);
     let has_strays = !strays::of(settings, &servers).is_empty();
     let is_mapped = |server: &ServerScopes<'_, Section<'_>>| {
-        has_strays || server.all().any(|scope| scope.own.is_some_and(Section::confines))
+        has_strays || server.all().any(|path| path.scope().own.is_some_and(Section::confines))
     };
     servers.into_iter().filter(is_mapped).flat_map(|server| server.back_ends).collect()
 }

@@ -1,8 +1,7 @@
 //! The directives: each a row of the table, and a setter.
 
-use crate::config::settings::{
-    self, Granted, Interpreters, MapFile, ReuseLimits, Section, Selinux, Settings, Slot,
-};
+use crate::config::rule::{self, Granted, MapFile, Slot};
+use crate::config::settings::{Interpreters, ReuseLimits, Section, Selinux, Settings};
 use crate::httpd::directive::{
     Directive, DirectiveContext, DirectiveTable, Row, Setter, Words, WordsSetter, one_argument, words,
 };
@@ -10,7 +9,7 @@ use crate::httpd::provider::ProviderError;
 use crate::maps::{FileKind, Source};
 use mapping::{DomainSpec, Network, Peer, Rule, RuleList, Unmapped};
 use std::ffi::CStr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// All directives of the module.
@@ -46,8 +45,8 @@ impl Setter for ServerDomain {
 
     fn set<'c>(directive: &Directive<'c>, _: &mut Section<'c>, argument: &str) -> Result<(), String> {
         let value = (directive.location(), domain(argument)?);
-        let set = Settings::of(directive.keeper()).server_domain.set(value);
-        set.map_err(|_| "is there already: there is one server domain, remove one of the two".to_owned())
+        set_once(&mut Settings::of(directive.keeper()).configured().server_domain, value)
+            .map_err(|_| "is there already: there is one server domain, remove one of the two".to_owned())
     }
 }
 
@@ -70,8 +69,8 @@ impl Setter for DomainMap {
         };
         let number = source(directive, kind, name)?;
         let file = {
-            let sources = Settings::of(directive.keeper()).sources();
-            let loaded = &sources.all()[number];
+            let configured = Settings::of(directive.keeper()).configured();
+            let loaded = &configured.sources.all()[number];
             if let Some(Err(faults)) = &loaded.result {
                 return Err(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
             }
@@ -85,7 +84,7 @@ impl Setter for DomainMap {
 /// The number of a file that rules read, read now.
 fn source(directive: &Directive<'_>, kind: FileKind, name: &str) -> Result<usize, String> {
     let path = directive.path(name).ok_or_else(|| format!("{name} is no path"))?;
-    Ok(Settings::of(directive.keeper()).sources().number(Source { kind, path }))
+    Ok(Settings::of(directive.keeper()).configured().sources.number(Source { kind, path }))
 }
 
 const GROUP_FILE: SectionRow = one_argument::<GroupFile>(
@@ -194,16 +193,14 @@ impl Setter for DomainPeer {
             "range" => Peer::Range,
             _ => return Err(format!("takes none or range, not {argument}")),
         });
-        let settings = Settings::of(directive.keeper());
-        section.settings = Some(settings);
-        let mut peers = settings.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut configured = Settings::of(directive.keeper()).configured();
         if let Some(before) = section.peer_number.take() {
-            peers[before] = None;
+            configured.peers[before] = None;
         }
         if section.peer == Some(Peer::Range) {
-            let _ = settings.reads_peer.set(());
-            section.peer_number = Some(peers.len());
-            peers.push(Some(directive.location()));
+            configured.reads_peer = true;
+            section.peer_number = Some(configured.peers.len());
+            configured.peers.push(Some(directive.location()));
         }
         Ok(())
     }
@@ -313,8 +310,7 @@ impl Setter for Required {
     const CONTEXT: DirectiveContext = DirectiveContext::Server;
 
     fn set<'c>(directive: &Directive<'c>, _: &mut Section<'c>, argument: &str) -> Result<(), String> {
-        let set = Settings::of(directive.keeper()).required.set(flag(argument)?);
-        set.map_err(|_| "is there already: remove one of the two".to_owned())
+        set_once(&mut Settings::of(directive.keeper()).configured().required, flag(argument)?)
     }
 }
 
@@ -335,8 +331,7 @@ impl Setter for SharedInterpreters {
             "shared" => Interpreters::Shared,
             _ => return Err("is neither refuse nor shared".to_owned()),
         };
-        let set = Settings::of(directive.keeper()).interpreters.set(value);
-        set.map_err(|_| "is there already: remove one of the two".to_owned())
+        set_once(&mut Settings::of(directive.keeper()).configured().interpreters, value)
     }
 }
 
@@ -356,7 +351,7 @@ impl WordsSetter for ServerHandler {
         if names.is_empty() {
             return Err("names no handler".to_owned());
         }
-        Settings::of(directive.keeper()).add_server_handlers(names);
+        Settings::of(directive.keeper()).configured().server_handlers.extend(names);
         Ok(())
     }
 }
@@ -381,8 +376,7 @@ impl WordsSetter for Worker {
             }
             _ => return Err("takes one-time, or resident [idle=seconds] [requests=count]".to_owned()),
         };
-        let set = Settings::of(directive.keeper()).worker.set(limits);
-        set.map_err(|_| "is there already: remove one of the two".to_owned())
+        set_once(&mut Settings::of(directive.keeper()).configured().worker, limits)
     }
 }
 
@@ -413,14 +407,21 @@ fn flag(argument: &str) -> Result<bool, String> {
     }
 }
 
+/// Sets what the whole server has once.
+fn set_once<T>(place: &mut Option<T>, value: T) -> Result<(), String> {
+    if place.is_some() {
+        return Err("is there already: remove one of the two".to_owned());
+    }
+    *place = Some(value);
+    Ok(())
+}
+
 /// Puts a rule behind the section's others.
 fn add_rule<'c>(directive: &Directive<'c>, section: &mut Section<'c>, source: Rule<Slot, MapFile, Granted>) {
     let keeper = directive.keeper();
-    let settings = Settings::of(keeper);
-    let rule = Arc::new(settings::Rule::new(directive.location(), source));
-    settings.add(Arc::clone(&rule));
+    let rule = Arc::new(rule::Rule::new(directive.location(), source));
+    Settings::of(keeper).configured().rules.push(Arc::clone(&rule));
     let rule = keeper.put(RuleList::rule(keeper.keep(rule)));
-    section.settings = Some(settings);
     section.rules = Some(match section.rules {
         None => rule,
         Some(before) => keeper.put(RuleList::then(before, rule)),

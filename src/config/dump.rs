@@ -3,8 +3,9 @@
 //!
 //! Which sections go together is for `httpd::sections` to say; what becomes of their rules is what `Section` makes of them.
 
-use crate::config::settings::{Rule, Section, Settings};
-use crate::config::strays::Stray;
+use crate::config::rule::Rule;
+use crate::config::settings::{Section, Started};
+use crate::config::strays::{self, Stray};
 use crate::httpd::configuration::{Configuration as _, Keeper};
 use crate::httpd::sections::{Reach, Scope, ScopePath, ServerScopes};
 use mapping::{Peer, Unmapped};
@@ -20,13 +21,18 @@ and <Directory>. With a scope stand those that surely go with it; one marked + a
 whatever else matches.
 ";
 
-/// All servers with their scopes, and in each the rules and settings that hold there; `strays` are those that stand
-/// in none of them.
-pub fn text(servers: &[ServerScopes<'_, Section<'_>>], strays: &[Stray], keeper: Keeper<'_>) -> String {
+/// All servers with their scopes, and in each the rules and settings that apply there; then those that apply nowhere, and
+/// what else the start has found.
+pub fn text(
+    servers: &[ServerScopes<'_, Section<'_>>],
+    started: Option<&Started>,
+    keeper: Keeper<'_>,
+) -> String {
     let mut dump = Dump { keeper, text: HEAD.to_owned() };
     for server in servers {
         dump.server(server);
     }
+    let strays = started.map(|started| strays::of(&started.configured, servers)).unwrap_or_default();
     if !strays.is_empty() {
         dump.line(
             0,
@@ -36,7 +42,7 @@ pub fn text(servers: &[ServerScopes<'_, Section<'_>>], strays: &[Stray], keeper:
             dump.line(1, format_args!("{directive} ({location})"));
         }
     }
-    if let Some(labels) = Settings::of(keeper).started.get().and_then(|started| started.labels.as_ref()) {
+    if let Some(labels) = started.and_then(|started| started.labels.as_ref()) {
         dump.line(0, format_args!("\n{labels}"));
     }
     dump.text

@@ -2,5 +2,6 @@
 
 pub mod directives;
 pub mod dump;
+pub mod rule;
 pub mod settings;
 pub mod strays;

@@ -19,7 +19,7 @@ mod security;
 mod status_handlers;
 pub mod wsgi;
 
-use crate::config::settings::{Interpreters, Settings};
+use crate::config::settings::{Configured, Interpreters, Started};
 use crate::httpd::bound::Wanted;
 use crate::httpd::code_of;
 use crate::httpd::filter;
@@ -28,7 +28,7 @@ use crate::httpd::log;
 use crate::httpd::request::Request;
 use messages::{Code, Level, Message};
 use module::{ForeignModule, HandlerKind, Handlers};
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -75,24 +75,24 @@ pub fn module(number: usize) -> &'static ForeignModule {
     MODULES[number]
 }
 
-/// Says of which modules the work for a mapped request is not done as the configuration says; `python`: the handlers of
-/// mod_wsgi that may run Python in httpd itself.
-pub fn warn(settings: &Settings, main: &Server<'_>, python: &[CString]) {
-    if !settings.confines() {
+/// Says of which modules the work for a mapped request is not done as the configuration says.
+pub fn warn(started: &Started, main: &Server<'_>) {
+    let Started { configured, python, .. } = started;
+    if !configured.confines() {
         return;
     }
     let warn = |message: Message| log::server(&message);
     cgid::warning().into_iter().for_each(warn);
-    warn_of_interpreters(settings);
-    proxy::warnings(settings, main).into_iter().for_each(warn);
+    warn_of_interpreters(configured);
+    proxy::warnings(configured, main).into_iter().for_each(warn);
     security::warnings().into_iter().for_each(warn);
     wsgi::warning(python).into_iter().for_each(warn);
 }
 
-fn warn_of_interpreters(settings: &Settings) {
+fn warn_of_interpreters(configured: &Configured) {
     let interpreters = interpreters().join(", ");
     if !interpreters.is_empty() {
-        let (level, text) = match settings.interpreters() {
+        let (level, text) = match configured.interpreters() {
             Interpreters::Shared => (
                 Level::Warning,
                 format!(
@@ -110,13 +110,12 @@ fn warn_of_interpreters(settings: &Settings) {
 
 /// Whether the request's handler is one of those that are served as the server: httpd's own, whose module is loaded, or one that
 /// `SELinuxServerHandler` names.
-pub fn is_servers_own(request: Request<'_>, settings: &Settings) -> bool {
+pub fn is_servers_own(request: Request<'_>, started: &Started) -> bool {
     let Some(handler) = request.handler() else { return false };
-    let named = settings.started.get().map_or(&[][..], |started| &started.server_handlers);
     let is_own = |module: &&ForeignModule| {
-        matches!(module.kind, HandlerKind::ServersOwn) && module.takes(request, settings)
+        matches!(module.kind, HandlerKind::ServersOwn) && module.takes(request, started)
     };
-    named.iter().any(|name| name.as_c_str() == handler)
+    started.configured.server_handlers.iter().any(|name| name.as_c_str() == handler)
         || MODULES.iter().copied().find(is_own).is_some_and(ForeignModule::is_loaded)
 }
 
@@ -151,11 +150,11 @@ pub fn interpreters() -> Vec<&'static str> {
 }
 
 /// Why the handler of a mapped request is not to run, as it is chosen now; `None` where nothing speaks against it.
-pub fn refusal(request: Request<'_>, settings: &Settings) -> Option<Message> {
+pub fn refusal(request: Request<'_>, started: &Started) -> Option<Message> {
     let code = CODE.get().map_or(&[][..], Vec::as_slice);
-    if settings.interpreters() == Interpreters::Refuse && filter::any_in(request, code) {
+    if started.configured.interpreters() == Interpreters::Refuse && filter::any_in(request, code) {
         return Some(FILTERED.clone());
     }
-    let takes = |module: &&ForeignModule| module.takes(request, settings) && module.is_loaded();
-    MODULES.iter().copied().filter(takes).find_map(|module| module.refusal(settings))
+    let takes = |module: &&ForeignModule| module.takes(request, started) && module.is_loaded();
+    MODULES.iter().copied().filter(takes).find_map(|module| module.refusal(&started.configured))
 }

@@ -1,6 +1,6 @@
 //! A module of others with handlers that confining the thread is not enough for.
 
-use crate::config::settings::{Interpreters, Settings, Started};
+use crate::config::settings::{Configured, Interpreters, Started};
 use crate::httpd::has_module;
 use crate::httpd::request::Request;
 use messages::{Code, Message};
@@ -47,24 +47,21 @@ impl ForeignModule {
     }
 
     /// Whether the module's handler would take the request, as far as it goes by its name.
-    pub fn takes(&self, request: Request<'_>, settings: &Settings) -> bool {
+    pub fn takes(&self, request: Request<'_>, started: &Started) -> bool {
         let Some(handler) = request.handler() else { return false };
         match self.handlers {
             Handlers::Named(names) => names.contains(&handler),
-            Handlers::Configured(names) => {
-                let started = settings.started.get();
-                started.is_some_and(|started| names(started).iter().any(|name| name.as_c_str() == handler))
-            }
+            Handlers::Configured(names) => names(started).iter().any(|name| name.as_c_str() == handler),
         }
     }
 
     /// Why it is not to run a mapped request.
-    pub fn refusal(&self, settings: &Settings) -> Option<Message> {
+    pub fn refusal(&self, configured: &Configured) -> Option<Message> {
         match self.kind {
             HandlerKind::Elsewhere(why) => Some(why.clone()),
             HandlerKind::OthersData => Some(OTHERS_DATA.clone()),
             HandlerKind::ServersOwn | HandlerKind::Default => None,
-            HandlerKind::Interpreter => match settings.interpreters() {
+            HandlerKind::Interpreter => match configured.interpreters() {
                 Interpreters::Shared => None,
                 Interpreters::Refuse => {
                     let module = self.source.to_string_lossy();

@@ -1,7 +1,8 @@
 //! Deciding: gathers what a request brings, has its place's rules tried, and keeps what they say.
 
 use super::{audit_tag, explain, nested};
-use crate::config::settings::{Rule, Section, Selinux, Settings, Started, section};
+use crate::config::rule::Rule;
+use crate::config::settings::{Section, Selinux, Serving, Started, section};
 use crate::httpd::cache;
 use crate::httpd::log;
 use crate::httpd::request::Request;
@@ -16,10 +17,9 @@ use messages::{Code, Message};
 use std::ffi::CStr;
 use std::sync::Arc;
 
-/// The settings of a server that has rules somewhere; `None` where it has none.
-pub fn mapping(request: Request<'_>) -> Option<&Settings> {
-    let settings = section(request).settings?;
-    settings.started.get().map(|_| settings)
+/// What requests are served by where the server has rules somewhere; `None` where it has none.
+pub fn mapping(request: Request<'_>) -> Option<&Serving> {
+    section(request).serving
 }
 
 /// Keeps who asks, just after authorization.
@@ -81,14 +81,13 @@ fn deciding(request: Request<'_>) -> &Section<'_> {
 pub fn decide(request: Request<'_>) -> Status {
     let section = deciding(request);
     let of_page = nested::of_page(request);
-    let settings = section.settings.filter(|_| section.confines() || of_page.is_some());
-    let Some((settings, started)) = settings.and_then(|settings| Some((settings, settings.started.get()?)))
-    else {
+    let serving = section.serving.filter(|_| section.confines() || of_page.is_some());
+    let Some(Serving { started, .. }) = serving else {
         nested::settle(request);
         return tag_nested(request);
     };
     let Some(attested) = record::attested(request) else { return Status::DECLINED };
-    let is_servers_own = of_page.is_none() && interop::is_servers_own(request, settings);
+    let is_servers_own = of_page.is_none() && interop::is_servers_own(request, started);
     let (decision, rule) = match of_page {
         Some(page) => (page.decision.clone(), page.rule),
         None if is_servers_own => (Decision::Keep, c"SELinuxServerHandler"),
@@ -194,7 +193,7 @@ fn with_input<T>(
         client: Client { user, groups: &[], address: request.address() },
         request,
         attested,
-        maps: section.settings.and_then(|settings| settings.maps.get()).map(Arc::as_ref),
+        maps: section.serving.and_then(|serving| serving.maps.as_deref()),
         group_file: section.group_file,
     })
 }
@@ -235,7 +234,7 @@ pub fn explanation(request: Request<'_>) -> Option<String> {
     let section = section(request);
     let address = request.address()?;
     section.explain?.iter().find(|network| network.contains(address))?;
-    let started = section.settings?.started.get()?;
+    let Serving { started, .. } = section.serving?;
     // Where no rules are, nothing has been kept.
     let attested = record::attested(request).unwrap_or_else(|| attested(request));
     Some(with_input(request, section, &attested, |facts| {

@@ -2,7 +2,7 @@
 //! one before.
 
 use super::{decide, record};
-use crate::config::settings::Interpreters;
+use crate::config::settings::{Interpreters, Serving};
 use crate::httpd::handler::{HandlerJudge, Verdict};
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
@@ -23,11 +23,11 @@ impl HandlerJudge for HandlersInTurn {
 
     fn before(request: Request<'_>, number: usize) -> Verdict {
         let module = interop::module(number);
-        let Some(settings) = decide::mapping(request) else { return Verdict::Run };
+        let Some(Serving { started, .. }) = decide::mapping(request) else { return Verdict::Run };
         let is_interpreter = matches!(module.kind, HandlerKind::Interpreter);
         let is_confined = worker::is_worker();
-        if module.takes(request, settings) {
-            let refusal = if is_confined { module.refusal(settings) } else { None };
+        if module.takes(request, started) {
+            let refusal = if is_confined { module.refusal(&started.configured) } else { None };
             let refusal =
                 refusal.or_else(|| if is_interpreter { nesting(module.source, request) } else { None });
             if let Some(why) = refusal {
@@ -46,7 +46,9 @@ impl HandlerJudge for HandlersInTurn {
         let decided = record::decided(request);
         let is_servers_own = !is_confined && decided.is_some_and(|decided| decided.is_servers_own);
         let is_kept_out = match module.kind {
-            HandlerKind::Interpreter if is_confined => settings.interpreters() == Interpreters::Refuse,
+            HandlerKind::Interpreter if is_confined => {
+                started.configured.interpreters() == Interpreters::Refuse
+            }
             HandlerKind::Interpreter | HandlerKind::Default => is_servers_own,
             _ => false,
         };

@@ -55,7 +55,7 @@ pub struct FirstFixups;
 impl RequestHook for FirstFixups {
     fn run(request: Request<'_>) -> Status {
         let section = section(request);
-        if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
+        if let Some(maps) = section.serving.and_then(|serving| serving.maps.as_ref()) {
             maps.refresh();
         }
         decide::attest(request);

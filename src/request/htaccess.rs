@@ -2,7 +2,7 @@
 //! mod_perl's hooks), before and after the part of a request that is confined. And what its expressions may not do: httpd
 //! evaluates them as itself.
 
-use crate::config::settings::{Settings, Started, section};
+use crate::config::settings::{Serving, section};
 use crate::httpd::htaccess::{HtaccessHook, Operation};
 use crate::httpd::log;
 use crate::httpd::request::Request;
@@ -22,7 +22,7 @@ pub struct Htaccess;
 
 impl HtaccessHook for Htaccess {
     fn is_needed(request: Request<'_>) -> bool {
-        settings(request).is_some()
+        serving(request).is_some()
     }
 
     fn may_apply(request: Request<'_>, file: BorrowedFd<'_>, path: &CStr) -> bool {
@@ -84,27 +84,26 @@ fn has_the_server_work(line: &[u8]) -> bool {
     })
 }
 
-/// The settings of a server in which requests may be confined.
-fn settings(request: Request<'_>) -> Option<&Settings> {
-    section(request).settings.filter(|settings| settings.confines())
+/// What requests are served by, where some may be confined.
+fn serving(request: Request<'_>) -> Option<&Serving> {
+    section(request).serving.filter(|serving| serving.started.configured.confines())
 }
 
 /// The context that httpd runs in, where requests leave it.
-fn server(request: Request<'_>) -> Option<(&Settings, &Started, &Context)> {
-    let settings = settings(request)?;
-    let started = settings.started.get()?;
-    Some((settings, started, started.server.as_ref()?))
+fn server(request: Request<'_>) -> Option<(&Serving, &Context)> {
+    let serving = serving(request)?;
+    Some((serving, serving.started.server.as_ref()?))
 }
 
 /// Whether a file applies, as the policy has it.
 pub fn judge(request: Request<'_>, file: BorrowedFd<'_>) -> Status {
-    let Some((settings, started, server)) = server(request) else { return Status::OK };
+    let Some((Serving { started, maps, .. }, server)) = server(request) else { return Status::OK };
     // What httpd's type may not do, no type does that a rule leads to: the policy bounds them. Programs that serve pages
     // outside of httpd (php-fpm) are not known here; no file of theirs is root's.
     let own = format!("{}:{}:{}", server.user(), server.role(), server.type_());
-    let may_be_any = started.any_type || settings.reads_peer.get().is_some() || !is_roots(file);
+    let may_be_any = started.any_type || started.configured.reads_peer || !is_roots(file);
     let bound = may_be_any.then_some(own.as_str());
-    let maps: Vec<_> = settings.maps.get().into_iter().flat_map(|maps| maps.all_current()).collect();
+    let maps: Vec<_> = maps.iter().flat_map(|maps| maps.all_current()).collect();
     let of_maps = maps.iter().filter_map(|published| match &published.file {
         PublishedFile::Map(map) => Some(map.bases()),
         PublishedFile::Groups(_) => None,

@@ -2,6 +2,7 @@
 //! has its phases run, on the thread that waits for the worker.
 
 use super::{decide, nested, record};
+use crate::config::settings::Serving;
 use crate::httpd::filter;
 use crate::httpd::phase::PhaseCall;
 use crate::httpd::process_state;
@@ -125,9 +126,9 @@ fn rewritten(request: Request<'_>) -> Option<CString> {
 
 /// Why a mapped request's handler is not to run, as far as it is known before.
 pub fn refusal(request: Request<'_>) -> Option<Message> {
-    let settings = decide::mapping(request)?;
-    if !settings.binding.get().is_some_and(|binding| binding.bind(request)) {
+    let Serving { started, binding, .. } = decide::mapping(request)?;
+    if !binding.bind(request) {
         return Some(Code::Internal.message(interop::UNBOUND));
     }
-    interop::refusal(request, settings)
+    interop::refusal(request, started)
 }

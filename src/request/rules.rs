@@ -1,6 +1,7 @@
 //! A rule tried against a request: whether it is for it, and what it leads to.
 
-use crate::config::settings::{Granted, Rule, Started};
+use crate::config::rule::{Granted, Rule};
+use crate::config::settings::Started;
 use crate::httpd::provider::ProviderAnswer;
 use crate::httpd::request::Request;
 use crate::maps::{Maps, PublishedFile};

@@ -1,9 +1,8 @@
 //! One type per hook of the server's start and of a child's beginning and end.
 
-use super::{label_sockets, publish, start, unlabel_sockets};
-use crate::config::settings::{Selinux, Settings};
-use crate::config::{dump, strays};
-use crate::httpd::bound::Binding;
+use super::{label_sockets, serve, start, unlabel_sockets};
+use crate::config::dump;
+use crate::config::settings::{Selinux, Serving, Settings};
 use crate::httpd::configuration::Keeper;
 use crate::httpd::hook::{
     ChildEndHook, ChildHook, OneThread, PreConfigHook, Server, StartHook, TestConfigHook,
@@ -20,7 +19,6 @@ use crate::request::privileged;
 use crate::selinux::contexts::Faults;
 use crate::status::counters;
 use messages::{Code, Level};
-use std::ffi::CStr;
 use std::io::Write as _;
 use std::sync::atomic::Ordering;
 
@@ -32,7 +30,8 @@ impl StartHook for CheckConfig {
         if !only_checks_configuration() {
             return Status::OK;
         }
-        report(start(settings(configuration), server))
+        let settings = settings(configuration);
+        report(start(settings.take_configured(), server).map(|started| *settings.checked() = started))
     }
 }
 
@@ -43,8 +42,8 @@ impl TestConfigHook for Dump {
     fn run<'s>(configuration: Pool<'s>, server: &mut Server<'s>) {
         if is_defined(c"DUMP_SELINUX") {
             let servers = sections::of_servers::<Selinux>(server);
-            let strays = strays::of(settings(configuration), &servers);
-            let text = dump::text(&servers, &strays, Keeper::of(configuration));
+            let started = settings(configuration).checked();
+            let text = dump::text(&servers, started.as_ref(), Keeper::of(configuration));
             // Whoever reads it may have seen enough.
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
         }
@@ -69,36 +68,31 @@ pub struct PostConfig;
 impl StartHook for PostConfig {
     fn run<'s>(configuration: Pool<'s>, server: &mut Server<'s>) -> Status {
         unlabel_sockets();
-        let settings = settings(configuration);
-        // Every request finds the settings, also where no rules stand.
-        if !sections::for_each_server::<Selinux>(server, |section| section.settings = Some(settings)) {
-            let fault = Code::Internal.message("a server's configuration could not be made");
-            return report(Err(vec![fault]));
-        }
-        let started = start(settings, server);
-        // The first pass's result is thrown away, under `httpd -t` the only one.
-        let serves = !on_first_pass() && !only_checks_configuration();
-        report(
-            started
-                .and_then(|()| if serves { serve_from_now(settings, configuration, server) } else { Ok(()) }),
-        )
+        report(start_all(configuration, server))
     }
 }
 
-/// What children are to find when they are made.
-fn serve_from_now<'s>(
-    settings: &Settings,
-    configuration: Pool<'s>,
-    server: &mut Server<'s>,
-) -> Result<(), Faults> {
+/// Goes from what directives have said to what children are to find when they are made.
+fn start_all<'s>(configuration: Pool<'s>, server: &mut Server<'s>) -> Result<(), Faults> {
+    set_serving(server, None)?;
+    let started = start(settings(configuration).take_configured(), server)?;
+    // The first pass's result is thrown away, under `httpd -t` the only one.
+    if on_first_pass() || only_checks_configuration() {
+        return Ok(());
+    }
     let no_memory = |error| format!("there is no memory for the status page: {error}");
     counters::open(server).map_err(|error| vec![Code::Internal.message(no_memory(error))])?;
-    let unknown = |module: &CStr| format!("{} ({})", interop::UNBOUND, module.to_string_lossy());
-    let binding =
-        Binding::new::<Selinux>(server, configuration, interop::BOUND, |section| section.confines());
-    let binding = binding.map_err(|module| vec![Code::Internal.message(unknown(module))])?;
-    let _ = settings.binding.set(binding);
-    publish(settings, configuration, server)
+    let Some(started) = started else { return Ok(()) };
+    let serving = serve(started, configuration, server)?;
+    set_serving(server, Some(Keeper::of(configuration).keep(serving)))
+}
+
+/// Has every request find what it is served by, also where no rules stand.
+fn set_serving<'s>(server: &mut Server<'s>, serving: Option<&'s Serving>) -> Result<(), Faults> {
+    match sections::for_each_server::<Selinux>(server, |section| section.serving = serving) {
+        true => Ok(()),
+        false => Err(vec![Code::Internal.message("a server's configuration could not be made")]),
+    }
 }
 
 /// When a child has ended.
@@ -117,16 +111,16 @@ impl ChildHook for ChildInit {
     fn run(main: &mut Server<'_>) {
         counters::child_begins();
         let section = sections::server_section::<Selinux>(main);
-        if let Some(maps) = section.settings.and_then(|settings| settings.maps.get()) {
+        if let Some(maps) = section.serving.and_then(|serving| serving.maps.as_ref()) {
             maps.become_reader();
             maps.refresh();
         }
-        if let Some(settings) = section.settings
-            && settings.started.get().is_some_and(|started| started.server.is_some())
+        if let Some(Serving { started, .. }) = section.serving
+            && started.server.is_some()
         {
             // The kernel would let a worker use what the server context has opened, and the back end would take it
             // for that.
-            interop::proxy::keep_no_connections(settings, main);
+            interop::proxy::keep_no_connections(&started.configured, main);
             prefork_signals::in_time(main.one_thread());
             if let Err(error) = process::forbid_core_files() {
                 let text =

@@ -4,8 +4,9 @@
 pub mod hooks;
 mod labels;
 
-use crate::config::settings::{Selinux, Settings, Started};
+use crate::config::settings::{Configured, Selinux, Serving, Settings, Started};
 use crate::config::strays::{self, Stray};
+use crate::httpd::bound::Binding;
 use crate::httpd::hook::Server;
 use crate::httpd::log;
 use crate::httpd::pool::Pool;
@@ -19,39 +20,38 @@ use crate::selinux::state::LiveState;
 use crate::selinux::{self, EncodedContext, Mode, query};
 use mapping::{Context, Rule as Source};
 use messages::{Code, Message};
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::{fmt, io};
 
-/// Works out what requests are decided by, and proves that it works.
+/// Works out what requests are decided by, and proves that it works; `None` where there is nothing to confine, and httpd is not
+/// to move.
 ///
 /// Under `httpd -t`, started by an administrator, the process is not where the server will be: what
 /// can be known from there is asked of the policy instead of being tried.
-pub fn start(settings: &Settings, main: &Server<'_>) -> Result<(), Faults> {
-    let rules = settings.all_rules();
-    if !settings.confines() && settings.server_domain.get().is_none() {
-        return Ok(());
+pub fn start(mut configured: Configured, main: &Server<'_>) -> Result<Option<Started>, Faults> {
+    if !configured.confines() && configured.server_domain.is_none() {
+        return Ok(None);
     }
-    let Some(here) = state(settings)? else {
-        let _ = settings.started.set(Started {
+    let Some(here) = state(&configured)? else {
+        return Ok(Some(Started {
+            configured,
             server: None,
             pages: Vec::new(),
             any_type: false,
             python: Vec::new(),
-            server_handlers: Vec::new(),
             only_own_range: false,
             labels: None,
-        });
-        return Ok(());
+        }));
     };
-    if let Some(fault) = settings.socket_fault.get() {
-        return Err(vec![fault.clone()]);
+    if let Some(fault) = configured.socket_fault {
+        return Err(vec![fault]);
     }
-    let (server, tried) = server_context(settings, here)?;
+    let (server, tried) = server_context(&configured, here)?;
+    configured.sources.load_groups()?;
     let reachable = {
-        let mut sources = settings.sources();
-        sources.load_groups()?;
-        let own = rules.iter().filter_map(|rule| rule.spec());
-        ContextSet::of(own.chain(sources.specs()), &server)?
+        let own = configured.rules.iter().filter_map(|rule| rule.spec());
+        ContextSet::of(own.chain(configured.sources.specs()), &server)?
     };
     if tried {
         reachable.probe(&server)?;
@@ -60,22 +60,30 @@ pub fn start(settings: &Settings, main: &Server<'_>) -> Result<(), Faults> {
     }
     let loss = loss_above(main, &server);
     // What a variable will say is not known, nor what range a client will have.
-    let has_others =
-        settings.reads_peer.get().is_some() || rules.iter().any(|rule| matches!(rule.source, Source::Env(_)));
+    let any_type = configured.rules.iter().any(|rule| matches!(rule.source, Source::Env(_)));
+    let has_others = configured.reads_peer || any_type;
     let may_be_below = has_others || reachable.below(&server).is_some();
     if let Some(loss) = loss.as_ref().filter(|_| may_be_below) {
         return Err(vec![loss.clone()]);
     }
-    let python = interop::wsgi::python_handlers();
-    let labels = labels::warning(&reachable, has_others, &server);
+    let started = Started {
+        pages: reachable.bases(),
+        any_type,
+        python: interop::wsgi::python_handlers(),
+        only_own_range: loss.is_some(),
+        labels: labels::warning(&reachable, has_others, &server),
+        server: Some(server.clone()),
+        configured,
+    };
     // Under `httpd -t`, the first pass is the only one.
-    if let Some(text) = labels.as_ref().filter(|_| !on_first_pass() || only_checks_configuration()) {
+    if let Some(text) = started.labels.as_ref().filter(|_| !on_first_pass() || only_checks_configuration()) {
         log::server(text);
     }
     if !on_first_pass() {
         warn(&reachable, &server);
-        interop::warn(settings, main, &python);
-        for Stray { location, directive } in strays::of(settings, &sections::of_servers::<Selinux>(main)) {
+        interop::warn(&started, main);
+        let servers = sections::of_servers::<Selinux>(main);
+        for Stray { location, directive } in strays::of(&started.configured, &servers) {
             let text = format!(
                 "{location}: {directive} is in a section by which no request is decided, as far as mod_selinux can tell: write it in the section around, or in one that is for the same requests"
             );
@@ -83,55 +91,53 @@ pub fn start(settings: &Settings, main: &Server<'_>) -> Result<(), Faults> {
         }
         let text = format!(
             "{} rules lead to {} contexts; httpd runs in {server}",
-            rules.len(),
+            started.configured.rules.len(),
             reachable.iter().len()
         );
         log::server(&Code::Started.message(text));
     }
-    let any_type = rules.iter().any(|rule| matches!(rule.source, Source::Env(_)));
-    let only_own_range = loss.is_some();
-    let server_handlers = settings.server_handlers();
-    let pages = reachable.bases();
-    let server = Some(server);
-    let started = Started { server, pages, any_type, python, server_handlers, only_own_range, labels };
-    let _ = settings.started.set(started);
-    Ok(())
+    Ok(Some(started))
 }
 
-/// Publishes the files that rules read for the children about to be made, and has them watched.
+/// Makes ready what the children about to be made serve requests by.
 ///
 /// # Errors
-/// [`Code::FilesNotPublished`]: without, no request that a map is for could be served.
-pub fn publish(settings: &Settings, configuration: Pool<'_>, main: &Server<'_>) -> Result<(), Faults> {
-    let sources = settings.sources();
-    let Some(Started { server: Some(server), only_own_range, .. }) = settings.started.get() else {
-        return Ok(());
+/// [`Code::Internal`] where an interpreter cannot be bound, and [`Code::FilesNotPublished`]: without the files, no request that
+/// a map is for could be served.
+pub fn serve<'s>(
+    mut started: Started,
+    configuration: Pool<'s>,
+    main: &mut Server<'s>,
+) -> Result<Serving, Faults> {
+    let unknown = |module: &CStr| format!("{} ({})", interop::UNBOUND, module.to_string_lossy());
+    let binding = Binding::new::<Selinux>(main, configuration, interop::BOUND, |section| section.confines());
+    let binding = binding.map_err(|module| vec![Code::Internal.message(unknown(module))])?;
+    let Some(server) = &started.server else {
+        return Ok(Serving { started, binding, maps: None, live_state: None });
     };
-    if let Ok(state) = LiveState::open() {
-        let _ = settings.live_state.set(Arc::new(state));
-    }
-    if sources.all().is_empty() {
-        return Ok(());
-    }
-    let publish = || {
+    let live_state = LiveState::open().ok().map(Arc::new);
+    // Children read what is published of them.
+    let sources = std::mem::take(&mut started.configured.sources);
+    let publish = || -> io::Result<_> {
+        if sources.all().is_empty() {
+            return Ok(None);
+        }
         let runtime = process::runtime_folder(configuration);
         let runtime = runtime.ok_or_else(|| io::Error::other("DefaultRuntimeDir is no path"))?;
-        let maps =
-            settings.maps.get_or_try_init(|| Maps::publish(&runtime, &sources, server).map(Arc::new))?;
-        process::start(
-            main,
-            configuration,
-            Watcher::new(Arc::clone(maps), &sources, server.clone(), *only_own_range),
-        )
+        let maps = Arc::new(Maps::publish(&runtime, &sources, server)?);
+        let watcher = Watcher::new(Arc::clone(&maps), &sources, server.clone(), started.only_own_range);
+        process::start(main, configuration, watcher)?;
+        Ok(Some(maps))
     };
-    publish().map_err(|error: io::Error| {
+    let maps = publish().map_err(|error| {
         vec![Code::FilesNotPublished.message(format!("maps cannot be published: {error}"))]
-    })
+    })?;
+    Ok(Serving { started, binding, maps, live_state })
 }
 
 /// httpd's context as it is; `None` where SELinux is off and need not be on.
-fn state(settings: &Settings) -> Result<Option<Context>, Faults> {
-    let required = settings.required.get().copied().unwrap_or(true);
+fn state(configured: &Configured) -> Result<Option<Context>, Faults> {
+    let required = configured.required.unwrap_or(true);
     let known = selinux::mode().and_then(|mode| match mode {
         Mode::Off => Ok(None),
         Mode::Enforcing | Mode::Permissive => Ok(Some((mode, selinux::current()?))),
@@ -162,14 +168,14 @@ fn state(settings: &Settings) -> Result<Option<Context>, Faults> {
 
 /// The context that the server will run in, entered if this process is to be the server; and whether
 /// this process is there.
-fn server_context(settings: &Settings, here: Context) -> Result<(Context, bool), Faults> {
+fn server_context(configured: &Configured, here: Context) -> Result<(Context, bool), Faults> {
     let from = if only_checks_configuration() {
         query::httpd_context().unwrap_or(here.clone())
     } else {
         here.clone()
     };
     let is_there = from == here;
-    let Some((location, spec)) = settings.server_domain.get() else { return Ok((from, is_there)) };
+    let Some((location, spec)) = &configured.server_domain else { return Ok((from, is_there)) };
     let fault = |code: Code, why: &dyn fmt::Display| {
         vec![code.message(format!("{location}: SELinuxServerDomain {spec}: {why}"))]
     };
@@ -240,7 +246,7 @@ pub fn label_sockets(settings: &Settings) {
             here.type_()
         );
         // It matters only where rules stand, which are yet to be read.
-        let _ = settings.socket_fault.set(Code::SocketLabel.message(text));
+        settings.configured().socket_fault = Some(Code::SocketLabel.message(text));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The module's part of mod_status' page: what is known without a look at anything that a confined thread may not open.
 
-use crate::config::settings::{self, Settings};
+use crate::config::settings::{self, Serving};
 use crate::httpd::request::Request;
 use crate::httpd::status_page::{Form, StatusPageHook};
 use crate::selinux::{self, Mode};
@@ -18,8 +18,8 @@ pub struct StatusSection;
 
 impl StatusPageHook for StatusSection {
     fn text(request: Request<'_>, form: Form) -> String {
-        let settings = settings::section(request).settings;
-        let now = Now { settings, counted: counters::now() };
+        let serving = settings::section(request).serving;
+        let now = Now { serving, counted: counters::now() };
         match form {
             Form::Html => now.html(),
             Form::Lines => now.lines(),
@@ -29,14 +29,14 @@ impl StatusPageHook for StatusSection {
 
 /// What is shown.
 struct Now<'s> {
-    settings: Option<&'s Settings>,
+    serving: Option<&'s Serving>,
     counted: Option<counters::Now>,
 }
 
 impl Now<'_> {
     /// Whether the kernel enforces, in one word, or why that is not known.
     fn mode(&self) -> Result<&'static str, String> {
-        let live = self.settings.and_then(|settings| settings.live_state.get());
+        let live = self.serving.and_then(|serving| serving.live_state.as_ref());
         match live.map_or_else(selinux::mode, |live| Ok(live.mode())) {
             Ok(Mode::Enforcing) => Ok("enforcing"),
             Ok(Mode::Permissive) => Ok("permissive"),
@@ -47,8 +47,7 @@ impl Now<'_> {
 
     /// The context that httpd runs in; `None` where no rules stand, or SELinux is off.
     fn server(&self) -> Option<String> {
-        let started = self.settings?.started.get()?;
-        started.server.as_ref().map(ToString::to_string)
+        self.serving?.started.server.as_ref().map(ToString::to_string)
     }
 
     /// Contexts with so many workers, those with most first, and how many there are beside.
@@ -61,7 +60,7 @@ impl Now<'_> {
     }
 
     fn files(&self) -> Vec<File> {
-        let maps = self.settings.and_then(|settings| settings.maps.get());
+        let maps = self.serving.and_then(|serving| serving.maps.as_ref());
         let reports = maps.into_iter().flat_map(|maps| maps.reports());
         let files = reports.map(|(source, version, report)| File {
             kind: source.kind.to_string(),

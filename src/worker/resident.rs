@@ -5,7 +5,7 @@
 use super::handoff::WorkerEvent;
 use super::idle::{IdleWorker, Lease};
 use super::{WaitLimit, Worker};
-use crate::config::settings::{ReuseLimits, Settings};
+use crate::config::settings::{ReuseLimits, Serving};
 use crate::httpd::signals::BlockedSignals;
 use crate::httpd::thread::Thread;
 use crate::httpd::threads_per_child;
@@ -64,13 +64,13 @@ impl Pool {
 /// # Errors
 /// No thread, or no stack for one, can be made.
 pub fn take(
-    settings: Option<&Settings>,
+    serving: Option<&Serving>,
     target: &SharedContext,
     signals: &BlockedSignals,
 ) -> Option<io::Result<IdleWorker>> {
-    let settings = settings?;
-    let limits = settings.worker.get().copied().flatten()?;
-    let state = settings.live_state.get()?;
+    let Serving { started, live_state, .. } = serving?;
+    let limits = started.configured.worker.flatten()?;
+    let state = live_state.as_ref()?;
     if let Some(ready) = pool().take(target) {
         return Some(Ok(ready));
     }

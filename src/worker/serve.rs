@@ -36,10 +36,10 @@ fn enter_for(
 ) -> Status {
     let name = supervisor.thread_name(request).to_owned();
     filter::bridge(request, || FilterBridge { origin: origin.clone() });
-    let settings = section(request).settings;
+    let serving = section(request).serving;
     let status = request.lend(|ticket| -> std::io::Result<Status> {
         let signals = BlockedSignals::new();
-        let ready = resident::take(settings, target, &signals).transpose()?.or_else(one_time::take);
+        let ready = resident::take(serving, target, &signals).transpose()?.or_else(one_time::take);
         let worker = ready.as_ref().map_or_else(|| Worker::new(None), |ready| Arc::clone(&ready.worker));
         let job = Arc::new(Job {
             worker: Arc::clone(&worker),

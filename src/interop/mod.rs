@@ -30,7 +30,6 @@ use messages::{Code, Level, Message};
 use module::{ForeignModule, HandlerKind, Handlers};
 use std::ffi::CStr;
 use std::ops::Range;
-use std::sync::OnceLock;
 
 /// httpd's own handler, which serves whatever no other takes.
 const CORE: ForeignModule =
@@ -130,14 +129,11 @@ pub const SERVERS_FILTERS: [&CStr; 6] = [
     c"mod_expires",
 ];
 
-/// Where the code of the interpreters is; set when a child begins.
-static CODE: OnceLock<Vec<Range<usize>>> = OnceLock::new();
-
-/// Notes where the code of the interpreters is.
-pub fn find_interpreters() {
+/// Where the code of the interpreters is that httpd has loaded.
+pub fn code_of_interpreters() -> Vec<Range<usize>> {
     let interpreters =
         MODULES.iter().copied().filter(|module| matches!(module.kind, HandlerKind::Interpreter));
-    let _ = CODE.set(interpreters.filter_map(|module| code_of(module.source)).collect());
+    interpreters.filter_map(|module| code_of(module.source)).collect()
 }
 
 /// The interpreters that httpd has loaded, by the names of their sources.
@@ -149,9 +145,9 @@ pub fn interpreters() -> Vec<&'static str> {
     modules.filter_map(|module| module.source.to_str().ok()).collect()
 }
 
-/// Why the handler of a mapped request is not to run, as it is chosen now; `None` where nothing speaks against it.
-pub fn refusal(request: Request<'_>, started: &Started) -> Option<Message> {
-    let code = CODE.get().map_or(&[][..], Vec::as_slice);
+/// Why the handler of a mapped request is not to run, as it is chosen now; `None` where nothing speaks against it. `code`: where
+/// that of the interpreters is.
+pub fn refusal(request: Request<'_>, started: &Started, code: &[Range<usize>]) -> Option<Message> {
     if started.configured.interpreters() == Interpreters::Refuse && filter::any_in(request, code) {
         return Some(FILTERED.clone());
     }

@@ -1,5 +1,6 @@
 //! One type per hook of a request: gather facts, have them decided, act.
 
+use super::child::Child;
 use super::privileged::{self, Privileged};
 use super::{decide, record};
 use crate::config::settings::section;
@@ -93,7 +94,8 @@ impl RequestHook for Handler {
         }
         match decide::decision(request) {
             Ok(Decision::Enter(target))
-                if worker::is_at(target) && privileged::refusal(request).is_none() =>
+                if worker::is_at(target)
+                    && Child::this().is_ok_and(|child| privileged::refusal(request, child).is_none()) =>
             {
                 Status::DECLINED
             }

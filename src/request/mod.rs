@@ -1,6 +1,7 @@
 //! The way of a request: who asks, which rules apply, what is decided, and what each hook does about it.
 
 pub mod audit_tag;
+pub mod child;
 pub mod decide;
 mod environment;
 mod explain;

@@ -1,6 +1,7 @@
 //! All that the server's privileges do for a worker: a request that its handler has started is served by its own decision, and
 //! has its phases run, on the thread that waits for the worker.
 
+use super::child::Child;
 use super::{decide, nested, record};
 use crate::config::settings::Serving;
 use crate::httpd::filter;
@@ -15,10 +16,6 @@ use crate::worker::supervisor::Supervisor;
 use mapping::{Decision, RefusalReason};
 use messages::{Code, Message};
 use std::ffi::{CStr, CString};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Whether this child has begun as it should (`startup::hooks::ChildInit`): else nothing is confined in it.
-pub static CHILD_HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// What waits for a worker, with the server's privileges.
 pub struct Privileged;
@@ -48,29 +45,9 @@ impl Supervisor for Privileged {
                 }
                 keep()
             }
-            Ok(Decision::Enter(_)) if !CHILD_HAS_BEGUN.load(Ordering::Relaxed) => {
-                let why = Code::Internal.message("refused: this child has not begun as it should");
-                refuse(request, Status::INTERNAL_SERVER_ERROR, &why)
-            }
-            Ok(Decision::Enter(target)) => match rewritten(request) {
-                Some(uri) => {
-                    request.internal_redirect(&uri);
-                    Status::OK
-                }
-                None => match refusal(request) {
-                    Some(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, &why),
-                    None => {
-                        if let Some(record) = record::of(request) {
-                            record.has_run.set(true);
-                        }
-                        let status = enter(target);
-                        if record::of(request).is_some_and(|record| record.had_interpreter.get()) {
-                            process_state::put_back();
-                        }
-                        decide::set_after_page(request);
-                        status
-                    }
-                },
+            Ok(Decision::Enter(target)) => match confine(request, target, enter) {
+                Ok(status) => status,
+                Err(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, &why),
             },
             Ok(Decision::Refuse(why)) => {
                 let (status, code) = match why {
@@ -84,6 +61,34 @@ impl Supervisor for Privileged {
             Err(why) => refuse(request, Status::INTERNAL_SERVER_ERROR, &why),
         }
     }
+}
+
+/// Serves a mapped request in its context.
+///
+/// # Errors
+/// Why it is not to be.
+fn confine(
+    request: Request<'_>,
+    target: &SharedContext,
+    enter: &mut dyn FnMut(&SharedContext) -> Status,
+) -> Result<Status, Message> {
+    let child = Child::this()?;
+    if let Some(uri) = rewritten(request) {
+        request.internal_redirect(&uri);
+        return Ok(Status::OK);
+    }
+    if let Some(why) = refusal(request, child) {
+        return Err(why);
+    }
+    if let Some(record) = record::of(request) {
+        record.has_run.set(true);
+    }
+    let status = enter(target);
+    if record::of(request).is_some_and(|record| record.had_interpreter.get()) {
+        process_state::put_back();
+    }
+    decide::set_after_page(request);
+    Ok(status)
 }
 
 /// Runs a phase of a request on this thread, which is no worker. `is_brought`: a worker's handler has started the request.
@@ -125,10 +130,10 @@ fn rewritten(request: Request<'_>) -> Option<CString> {
 }
 
 /// Why a mapped request's handler is not to run, as far as it is known before.
-pub fn refusal(request: Request<'_>) -> Option<Message> {
+pub fn refusal(request: Request<'_>, child: &Child) -> Option<Message> {
     let Serving { started, binding, .. } = decide::mapping(request)?;
     if !binding.bind(request) {
         return Some(Code::Internal.message(interop::UNBOUND));
     }
-    interop::refusal(request, started)
+    interop::refusal(request, started, &child.interpreters)
 }

@@ -13,14 +13,14 @@ use crate::httpd::status::Status;
 use crate::httpd::{handler, is_defined, on_first_pass, only_checks_configuration, phase};
 use crate::httpd::{prefork_signals, process, process_state, sections};
 use crate::interop;
+use crate::request::child::Child;
 use crate::request::handlers::HandlersInTurn;
 use crate::request::hooks::Phases;
-use crate::request::privileged;
 use crate::selinux::contexts::Faults;
 use crate::status::counters;
-use messages::{Code, Level};
+use messages::{Code, Level, Message};
 use std::io::Write as _;
-use std::sync::atomic::Ordering;
+use std::ops::Range;
 
 /// When the configuration is read: under `httpd -t`, nothing else comes.
 pub struct CheckConfig;
@@ -110,35 +110,39 @@ pub struct ChildInit;
 impl ChildHook for ChildInit {
     fn run(main: &mut Server<'_>) {
         counters::child_begins();
-        let section = sections::server_section::<Selinux>(main);
-        if let Some(maps) = section.serving.and_then(|serving| serving.maps.as_ref()) {
-            maps.become_reader();
-            maps.refresh();
+        match begin_child(main) {
+            Ok(interpreters) => _ = Child::begin(interpreters),
+            Err(why) => log::server(&why),
         }
-        if let Some(Serving { started, .. }) = section.serving
-            && started.server.is_some()
-        {
-            // The kernel would let a worker use what the server context has opened, and the back end would take it
-            // for that.
-            interop::proxy::keep_no_connections(&started.configured, main);
-            prefork_signals::in_time(main.one_thread());
-            if let Err(error) = process::forbid_core_files() {
-                let text =
-                    format!("core files cannot be forbidden, so that nothing is confined here: {error}");
-                log::server(&Code::Internal.message(text));
-                return;
-            }
-            process_state::note(main.one_thread());
-            interop::find_interpreters();
-            let taken = phase::take_over::<Phases>(main.one_thread())
-                .and_then(|()| handler::take_over::<HandlersInTurn>(main.one_thread()));
-            if let Err(why) = taken {
-                log::server(&Code::Internal.message(format!("this httpd's hooks are unknown: {why}")));
-                return;
-            }
-        }
-        privileged::CHILD_HAS_BEGUN.store(true, Ordering::Relaxed);
     }
+}
+
+/// Prepares a child to confine requests; gives where the code of its interpreters is.
+///
+/// # Errors
+/// Why nothing can be confined in it.
+fn begin_child(main: &Server<'_>) -> Result<Vec<Range<usize>>, Message> {
+    let section = sections::server_section::<Selinux>(main);
+    let Some(Serving { started, maps, .. }) = section.serving else { return Ok(Vec::new()) };
+    if let Some(maps) = maps {
+        maps.become_reader();
+        maps.refresh();
+    }
+    if started.server.is_none() {
+        return Ok(Vec::new());
+    }
+    // The kernel would let a worker use what the server context has opened, and the back end would take it for that.
+    interop::proxy::keep_no_connections(&started.configured, main);
+    prefork_signals::in_time(main.one_thread());
+    process::forbid_core_files().map_err(|error| {
+        let text = format!("core files cannot be forbidden, so that nothing is confined here: {error}");
+        Code::Internal.message(text)
+    })?;
+    process_state::note(main.one_thread());
+    phase::take_over::<Phases>(main.one_thread())
+        .and_then(|()| handler::take_over::<HandlersInTurn>(main.one_thread()))
+        .map_err(|why| Code::Internal.message(format!("this httpd's hooks are unknown: {why}")))?;
+    Ok(interop::code_of_interpreters())
 }
 
 fn settings(configuration: Pool<'_>) -> &Settings {

@@ -349,8 +349,9 @@ fn configure(site: &Site, mpm: Mpm, modules: &[&str], configuration: &str) -> (S
             assert!(["unixd", "log_config"].contains(module), "mod_{module}.so is not in {folder}");
         }
     }
-    // The same tests, with the other kind of workers.
-    if let Some(kind) = std::env::var("MOD_SELINUX_WORKER").ok().filter(|kind| !kind.is_empty()) {
+    // The same tests, with the other kind of workers, but for those that choose it themselves.
+    let kind = std::env::var("MOD_SELINUX_WORKER").ok().filter(|kind| !kind.is_empty());
+    if let Some(kind) = kind.filter(|_| !configuration.contains("SELinuxWorker")) {
         text += &format!("<IfModule selinux_module>\nSELinuxWorker {kind}\n</IfModule>\n");
     }
     // Most tests' pages are Lua's, PHP's or Perl's.

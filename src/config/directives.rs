@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// All directives of the module.
-pub static TABLE: DirectiveTable<Selinux, 14> = DirectiveTable::new([
+pub static TABLE: DirectiveTable<Selinux, 15> = DirectiveTable::new([
     SERVER_DOMAIN,
     DOMAIN_MAP,
     GROUP_FILE,
@@ -28,6 +28,7 @@ pub static TABLE: DirectiveTable<Selinux, 14> = DirectiveTable::new([
     WORKER,
     INTERPRETERS,
     SERVER_HANDLER,
+    PRIVATE_TMP,
 ]);
 
 type SectionRow = Row<Selinux>;
@@ -332,6 +333,24 @@ impl Setter for SharedInterpreters {
             _ => return Err("is neither refuse nor shared".to_owned()),
         };
         set_once(&mut Settings::of(directive.keeper()).configured().interpreters, value)
+    }
+}
+
+const PRIVATE_TMP: SectionRow = one_argument::<PrivateTmp>(
+    c"SELinuxPrivateTmp",
+    c"a folder in which each context gets a folder of its own for temporary files (TMPDIR)",
+);
+
+struct PrivateTmp;
+
+impl Setter for PrivateTmp {
+    type Module = Selinux;
+    const CONTEXT: DirectiveContext = DirectiveContext::Server;
+
+    fn set<'c>(directive: &Directive<'c>, _: &mut Section<'c>, argument: &str) -> Result<(), String> {
+        let path = directive.path(argument).ok_or_else(|| format!("{argument} is no path"))?;
+        let value = (directive.location(), path);
+        set_once(&mut Settings::of(directive.keeper()).configured().private_tmp, value)
     }
 }
 

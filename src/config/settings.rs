@@ -13,6 +13,7 @@ use crate::selinux::state::LiveState;
 use mapping::{Context, DomainSpec, Network, Peer, RuleList, Unmapped};
 use messages::Message;
 use std::ffi::CString;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct Configured {
     pub interpreters: Option<Interpreters>,
     /// `SELinuxServerHandler`: the handlers that are served as the server, besides httpd's own.
     pub server_handlers: Vec<CString>,
+    /// `SELinuxPrivateTmp`, with where it stands.
+    pub private_tmp: Option<(String, PathBuf)>,
     /// The rules of all sections, in the order they were read.
     pub rules: Vec<Arc<Rule>>,
     /// The files that rules read.

@@ -1,6 +1,6 @@
 //! Deciding: gathers what a request brings, has its place's rules tried, and keeps what they say.
 
-use super::{audit_tag, explain, nested};
+use super::{audit_tag, explain, nested, private_tmp};
 use crate::config::rule::Rule;
 use crate::config::settings::{Section, Selinux, Serving, Started, section};
 use crate::httpd::cache;
@@ -88,10 +88,17 @@ pub fn decide(request: Request<'_>) -> Status {
     };
     let Some(attested) = record::attested(request) else { return Status::DECLINED };
     let is_servers_own = of_page.is_none() && interop::is_servers_own(request, started);
-    let (decision, rule) = match of_page {
+    let (mut decision, rule) = match of_page {
         Some(page) => (page.decision.clone(), page.rule),
         None if is_servers_own => (Decision::Keep, c"SELinuxServerHandler"),
         None => resolve(request, section, started, &attested),
+    };
+    let private_tmp = match tmp_of(request, started, &decision) {
+        Ok(folder) => folder,
+        Err(why) => {
+            decision = Decision::Refuse(why);
+            None
+        }
     };
     // Nor what the server context answers, where others get another: a cache asks nobody who they are. Nor a page of which
     // this is a part.
@@ -110,8 +117,9 @@ pub fn decide(request: Request<'_>) -> Status {
             None => known_tag(request).unwrap_or_else(|| audit_tag::make(request)),
             Some(_) => tag(request),
         };
-        let known = (context, request.pool().copy(rule), tag);
-        record.set_decided(own, (decision, is_servers_own), known);
+        let private_tmp = private_tmp.map(|folder| request.pool().copy(folder));
+        let texts = (context, private_tmp, request.pool().copy(rule), tag);
+        record.set_decided(own, (decision, is_servers_own), texts);
     });
     nested::settle(request);
     set_variables(request);
@@ -121,6 +129,21 @@ pub fn decide(request: Request<'_>) -> Status {
         log::request(request, &describe(&attested, &decided));
     }
     Status::DECLINED
+}
+
+/// The folder for temporary files of the context that a request is about to enter; `None` where there are none.
+fn tmp_of<'r>(
+    request: Request<'r>,
+    started: &Started,
+    decision: &Decision<SharedContext>,
+) -> Result<Option<&'r CStr>, RefusalReason> {
+    let (Decision::Enter(target), Some((_, parent))) = (decision, &started.configured.private_tmp) else {
+        return Ok(None);
+    };
+    let folder = private_tmp::folder(parent, target);
+    let folder =
+        folder.map_err(|error| RefusalReason::NoPrivateTmp(format!("{}: {error}", parent.display())))?;
+    Ok(Some(request.pool().copy(&folder)))
 }
 
 /// A request where no rules stand, started from one that has a tag.
@@ -142,6 +165,9 @@ pub fn set_variables(request: Request<'_>) {
             Some(context) => environment.set(c"SELINUX_CONTEXT", context),
             // A subrequest begins with its parent's.
             None => environment.unset(c"SELINUX_CONTEXT"),
+        }
+        if let Some(folder) = decided.private_tmp {
+            environment.set(c"TMPDIR", folder);
         }
         environment.set(c"SELINUX_RULE", decided.rule);
         environment.set(c"SELINUX_TAG", decided.tag);

@@ -11,6 +11,7 @@ pub mod htaccess;
 pub mod identity;
 mod inherited;
 pub mod nested;
+pub mod private_tmp;
 pub mod privileged;
 pub mod record;
 mod rules;

@@ -54,6 +54,7 @@ impl Supervisor for Privileged {
                     RefusalReason::Unmapped => (Status::FORBIDDEN, Code::NoRule),
                     RefusalReason::NoPeer(_) => (Status::FORBIDDEN, Code::NoPeerLabel),
                     RefusalReason::ProviderFailed(_) => (Status::INTERNAL_SERVER_ERROR, Code::ProviderFailed),
+                    RefusalReason::NoPrivateTmp(_) => (Status::INTERNAL_SERVER_ERROR, Code::NoPrivateTmp),
                     _ => (Status::INTERNAL_SERVER_ERROR, Code::BadValue),
                 };
                 refuse(request, status, &code.message(why.to_string()))

@@ -36,8 +36,11 @@ pub struct Record {
     pub is_lost: Cell<bool>,
 }
 
-/// The place, the context, the rule and the tag of what is decided.
-type Known = (DirConfigId<'static>, Option<&'static CStr>, &'static CStr, &'static CStr);
+/// The place of what is decided, and the texts.
+type Known = (DirConfigId<'static>, Texts<'static>);
+
+/// The context, its folder for temporary files, the rule and the tag of what is decided.
+type Texts<'r> = (Option<&'r CStr>, Option<&'r CStr>, &'r CStr, &'r CStr);
 
 /// What the rules say of a request.
 #[derive(Clone, Copy)]
@@ -48,6 +51,8 @@ pub struct Decided<'r> {
     pub decision: &'r Decision<SharedContext>,
     /// The context's text, in the request's pool: what reads the environment last may do so when the decision is gone.
     pub context: Option<&'r CStr>,
+    /// The context's folder for temporary files (`SELinuxPrivateTmp`), likewise.
+    pub private_tmp: Option<&'r CStr>,
     /// The rule that it comes from (`SELINUX_RULE`).
     pub rule: &'r CStr,
     /// The tag of the client's request that this one is, or comes from.
@@ -80,8 +85,8 @@ pub fn attested(request: Request<'_>) -> Option<Attested<'_>> {
 pub fn decided(request: Request<'_>) -> Option<Decided<'_>> {
     let record = of(request)?;
     let (decision, is_servers_own) = record.decided.get()?;
-    let (place, context, rule, tag) = record.decided_at.get(request)?;
-    Some(Decided { place, decision, context, rule, tag, is_servers_own: *is_servers_own })
+    let (place, (context, private_tmp, rule, tag)) = record.decided_at.get(request)?;
+    Some(Decided { place, decision, context, private_tmp, rule, tag, is_servers_own: *is_servers_own })
 }
 
 impl Record {
@@ -97,17 +102,11 @@ impl Record {
         }
     }
 
-    /// Keeps what the rules say: a decision and whether it comes of the server's own handler; the context, the rule and the tag.
+    /// Keeps what the rules say: a decision and whether it comes of the server's own handler, and the texts.
     /// The first remains: httpd runs the fixups of a request once.
-    pub fn set_decided<'r>(
-        &self,
-        own: Own<'r>,
-        decision: (Decision<SharedContext>, bool),
-        known: (Option<&'r CStr>, &'r CStr, &'r CStr),
-    ) {
+    pub fn set_decided<'r>(&self, own: Own<'r>, decision: (Decision<SharedContext>, bool), texts: Texts<'r>) {
         if self.decided.set(decision).is_ok() {
-            let (context, rule, tag) = known;
-            self.decided_at.set(own, (own.request().dir_config_id(), context, rule, tag));
+            self.decided_at.set(own, (own.request().dir_config_id(), texts));
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::httpd::{on_first_pass, only_checks_configuration, process};
 use crate::interop;
 use crate::maps::Maps;
 use crate::maps::watcher::Watcher;
+use crate::request::private_tmp;
 use crate::selinux::contexts::{ContextSet, Faults, resolve};
 use crate::selinux::state::LiveState;
 use crate::selinux::{self, EncodedContext, Mode, query};
@@ -48,6 +49,11 @@ pub fn start(mut configured: Configured, main: &Server<'_>) -> Result<Option<Sta
         return Err(vec![fault]);
     }
     let (server, tried) = server_context(&configured, here)?;
+    if let Some((location, folder)) = &configured.private_tmp {
+        private_tmp::check(folder).map_err(|error| {
+            vec![Code::PrivateTmpUnusable.message(format!("{location}: SELinuxPrivateTmp: {error}"))]
+        })?;
+    }
     configured.sources.load_groups()?;
     let reachable = {
         let own = configured.rules.iter().filter_map(|rule| rule.spec());

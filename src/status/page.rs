@@ -50,6 +50,11 @@ impl Now<'_> {
         self.serving?.started.server.as_ref().map(ToString::to_string)
     }
 
+    /// The warning, where new files do not get their maker's categories.
+    fn labels(&self) -> Option<String> {
+        self.serving?.started.labels.as_ref().map(ToString::to_string)
+    }
+
     /// Contexts with so many workers, those with most first, and how many there are beside.
     fn workers(workers: &BTreeMap<String, usize>) -> (Vec<(&str, usize)>, usize) {
         let mut all: Vec<_> = workers.iter().map(|(context, count)| (context.as_str(), *count)).collect();
@@ -82,6 +87,9 @@ impl Now<'_> {
         }
         if let Some(server) = self.server() {
             lines.add("ServerContext", plain(&server));
+        }
+        if let Some(labels) = self.labels() {
+            lines.add("Warning", plain(&labels));
         }
         if let Some(counters::Now { totals, active, resident, spare }) = &self.counted {
             lines.add("Entered", totals.entered.iter().sum::<u64>());
@@ -128,6 +136,9 @@ impl Now<'_> {
         );
         let server = self.server().map_or_else(|| "no rules".to_owned(), |server| in_html(&server));
         html.item("Server context", &server);
+        if let Some(labels) = self.labels() {
+            html.item("Warning", &in_html(&labels));
+        }
         if let Some(counters::Now { totals, active, resident, spare }) = &self.counted {
             html.item("Spare workers", &spare.to_string());
             html.counted(totals);

@@ -66,6 +66,10 @@ pub fn probe(target: &EncodedContext) -> Result<(), EnterError> {
     enter(target)
 }
 
+pub fn labelled(_: &Context, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    make()
+}
+
 pub fn peer(_: BorrowedFd<'_>) -> io::Result<Context> {
     Err(io::Error::from_raw_os_error(libc::ENOPROTOOPT))
 }

@@ -271,6 +271,22 @@ pub fn probe(target: &EncodedContext) -> Result<(), EnterError> {
     })
 }
 
+/// Runs `make` on a thread of its own, whose new files get this label: nothing else of the process is made with it.
+///
+/// # Errors
+/// The kernel refuses the label, or what `make` says.
+pub fn labelled(label: &Context, make: impl FnOnce() -> io::Result<()> + Send) -> io::Result<()> {
+    let text = CString::new(label.to_string()).unwrap_or_default();
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, || {
+            let label = SecurityContext::from_c_str(&text, true);
+            label.set_for_new_file_system_objects(true).map_err(io::Error::other)?;
+            make()
+        })?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that makes it panicked")))
+    })
+}
+
 /// Has sockets made from now on carry another context than the thread's; `None` ends that.
 pub fn label_sockets(context: Option<&Context>) -> Result<(), selinux::errors::Error> {
     match context {

@@ -88,6 +88,9 @@ pub enum RefusalReason {
          `netlabelctl -p map list` tells what this host does), or set SELinuxDomainPeer none here"
     )]
     NoPeer(String),
+    /// The context has no folder for temporary files, and none can be made: 500.
+    #[error("the context's folder in SELinuxPrivateTmp cannot be made: {0}")]
+    NoPrivateTmp(String),
     /// A rule whose context was not made ready when the server started: 500.
     #[error("the rule that matches was not tried when the server started")]
     Unprepared,

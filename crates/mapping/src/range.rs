@@ -66,6 +66,12 @@ impl Range {
         Ok(Self { low, high })
     }
 
+    /// The low level, with its categories.
+    #[must_use]
+    pub fn low(&self) -> Self {
+        Self { low: self.low.clone(), high: None }
+    }
+
     /// The low sensitivity without a category: what is made at it, a process with any categories at
     /// that sensitivity may write to.
     #[must_use]
@@ -324,6 +330,13 @@ pub(super) mod tests {
         for text in texts.split('|') {
             assert!(Range::parse(text).is_err(), "{text:?} was taken");
         }
+    }
+
+    #[test]
+    fn the_low_level_has_its_categories() {
+        let low = |text| Range::parse(text).unwrap().low().to_string();
+        assert_eq!(low("s0:c1"), "s0:c1");
+        assert_eq!(low("s1:c1-s2:c1.c9"), "s1:c1");
     }
 
     #[test]

@@ -158,6 +158,11 @@ codes! {
         meaning: "what was decided for a request: its tag, who asks, the rule, the context (`LogLevel selinux:debug`)",
         remedy: "",
     }
+    PrivateTmpUnusable = 31 {
+        level: Emergency,
+        meaning: "the folder of `SELinuxPrivateTmp` does not keep contexts apart, or is missing: no start",
+        remedy: "the message says",
+    }
     FileReloaded = 40 {
         level: Notice,
         meaning: "a changed map or group file was reloaded",
@@ -294,6 +299,12 @@ codes! {
         meaning: "a line of an `.htaccess` would have the server run a program (`SessionCryptoPassphrase exec:`, `AuthLDAPBindPassword exec:`) or read files for a page (`MetaDir`, `MetaFiles`, `MetaSuffix`): 500",
         remedy: "write it in the server's configuration",
         refusal: "its .htaccess would have the server run a program or read files",
+    }
+    NoPrivateTmp = 120 {
+        level: Error,
+        meaning: "the request's context has no folder in that of `SELinuxPrivateTmp`, and none can be made: 500",
+        remedy: "may httpd's user write there? is the disk full?",
+        refusal: "no folder for its context's temporary files could be made",
     }
     NoThread = 201 {
         level: Error,

@@ -2,10 +2,20 @@
 
 use crate::support::distribution::labels_by_folder;
 use crate::support::httpd::install;
-use crate::support::{Httpd, Mpm, Site, run};
+use crate::support::{Httpd, Mpm, Site, label, run};
 use std::fs;
 
 const MAPPED: &str = "SELinuxDomainVal user_webapp_t:s0:c0\n";
+
+const STATUS: &str = "
+Alias /mapped @ROOT@
+<Location /mapped>
+    SELinuxDomainVal user_webapp_t:s0:c0
+</Location>
+<Location /status>
+    SetHandler server-status
+</Location>
+";
 
 #[test]
 fn the_start_says_where_new_files_lose_their_makers_categories() {
@@ -29,8 +39,12 @@ fn the_start_says_where_new_files_lose_their_makers_categories() {
         }
     }
     let site = Site::new("new-labels");
-    let httpd = Httpd::start(&site, Mpm::Event, &[], MAPPED);
+    let httpd = Httpd::start(&site, Mpm::Event, &["status"], STATUS);
     assert_eq!(count(&httpd.log()), expected, "{}", httpd.log());
+    for page in ["/status", "/status?auto"] {
+        let page = httpd.get(page, None).body;
+        assert_eq!((count(&page), page.matches("Warning: SEL0019").count()), (expected, expected), "{page}");
+    }
     if labels_by_folder() {
         httpd.logged(&[
             "SEL0019",
@@ -49,8 +63,8 @@ fn restorecon_leaves_published_maps_their_label() {
         fs::write(format!("{folder}/1"), "").unwrap();
         run("restorecon", &["-RF", run_directory]);
         for path in [&folder, &format!("{folder}/1")] {
-            let label = run("stat", &["-c", "%C", path]);
-            assert_eq!(label.trim(), "system_u:object_r:mod_selinux_run_t:s0", "{path}");
+            let label = label(path);
+            assert_eq!(label, "system_u:object_r:mod_selinux_run_t:s0", "{path}");
         }
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -8,4 +8,5 @@ mod loaded_policy;
 mod matrix;
 mod nested;
 mod peer;
+mod private_tmp;
 mod refusals;

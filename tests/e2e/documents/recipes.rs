@@ -109,8 +109,3 @@ impl Drop for Service {
         let _ = outcome("systemctl", &["stop", &self.0]);
     }
 }
-
-/// The kernel's label of a file or folder.
-fn label(path: &Path) -> String {
-    run("stat", &["-c", "%C", path.to_str().unwrap()]).trim().to_owned()
-}

@@ -2,7 +2,7 @@
 
 use crate::support::distribution::{labels_by_folder, php_module};
 use crate::support::pages::{PRINT_CONTEXT, forget_marks, marks};
-use crate::support::{Httpd, Mpm, Reply, Site, outcome, run, wait_for};
+use crate::support::{Httpd, Mpm, Reply, Site, label, outcome, wait_for};
 use std::fs;
 use std::time::Duration;
 
@@ -145,8 +145,8 @@ fn an_upload_lands_where_the_type_may_write_with_its_users_category() {
     assert_body(&post("foo"), "stored");
     let file = site.root().join("uploads/photo.txt");
     assert_eq!(fs::read_to_string(&file).unwrap(), content);
-    let label = run("stat", &["-c", "%C", file.to_str().unwrap()]);
-    assert!(label.trim().ends_with(":s0:c0"), "{label}");
+    let label = label(&file);
+    assert!(label.ends_with(":s0:c0"), "{label}");
     // bar may write into the folder, and not over foo's file.
     assert!(!post("bar").body.contains("stored"));
     httpd.audit.denial(&[&format!("scontext={BAR} "), "name=\"photo.txt\""]);

@@ -4,7 +4,7 @@
 use crate::support::distribution::unix_user;
 use crate::support::fault_injection::{Planted, entries};
 use crate::support::pages::leave_marks;
-use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
+use crate::support::{Httpd, Mpm, Site, label, outcome, run, wait_for};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -82,10 +82,10 @@ fn marks(site: &Site) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(site.root().join("marks")).unwrap() {
         let path = entry.unwrap().path();
-        let label = run("stat", &["-c", "%C", path.to_str().unwrap()]);
+        let label = label(&path);
         fs::remove_file(&path).unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
-        names.push(format!("{name} {}", label.trim().rsplit(':').next().unwrap()));
+        names.push(format!("{name} {}", label.rsplit(':').next().unwrap()));
     }
     names.sort();
     names

@@ -1,5 +1,6 @@
 //! Where the distribution has what httpd consists of, and as whom it runs.
 
+use super::httpd::install;
 use super::run;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,14 @@ pub fn dav_lock_folder() -> &'static str {
     run("chown", &[unix_user(), folder]);
     run("chcon", &["-t", label, folder]);
     folder
+}
+
+/// The folder of `SELinuxPrivateTmp`, as its documentation makes it.
+pub fn make_private_tmp() {
+    install();
+    let _ = fs::remove_dir_all("/var/lib/mod_selinux");
+    run("install", &["-d", "-m", "700", "-o", unix_user(), "/var/lib/mod_selinux/tmp"]);
+    run("restorecon", &["-R", "/var/lib/mod_selinux"]);
 }
 
 /// Whether new files get their folder's categories and not their maker's, as on Fedora and RHEL.

@@ -50,6 +50,11 @@ pub fn outcome(program: &str, arguments: &[&str]) -> Output {
         .unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
 }
 
+/// The kernel's label of a file or folder.
+pub fn label(path: impl AsRef<std::path::Path>) -> String {
+    run("stat", &["-c", "%C", path.as_ref().to_str().unwrap()]).trim().to_owned()
+}
+
 /// A machine that does other things besides takes so many times as long, and a test is not to fail for that.
 pub const BUSY: u32 = 10;
 

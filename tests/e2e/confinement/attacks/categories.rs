@@ -3,7 +3,7 @@
 
 use crate::lifecycle::policies::with_module;
 use crate::support::distribution::labels_by_folder;
-use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
+use crate::support::{Httpd, Mpm, Site, label, outcome, run, wait_for};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
@@ -84,8 +84,8 @@ fn nothing_is_made_without_its_makers_categories() {
             if folder == "shared" && labels_by_folder() { "" } else { "dir fifo file link socket " };
         let names = fs::read_dir(site.root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
         for path in names {
-            let label = run("stat", &["-c", "%C", path.to_str().unwrap()]);
-            assert!(label.trim().ends_with("_t:s0:c0"), "{}: {label}", path.display());
+            let label = label(&path);
+            assert!(label.ends_with("_t:s0:c0"), "{}: {label}", path.display());
         }
         assert_eq!(made, expected, "{folder}");
     }

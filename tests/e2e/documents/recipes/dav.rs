@@ -1,7 +1,7 @@
 //! A share for each user, over WebDAV.
 
-use super::{Recipe, label};
-use crate::support::{Httpd, Mpm, distribution, raw, run};
+use super::Recipe;
+use crate::support::{Httpd, Mpm, distribution, label, raw, run};
 use std::fs;
 
 /// A request with a body; its status.
@@ -37,7 +37,7 @@ fn each_user_has_a_share_that_nobody_else_gets_at() {
         assert_eq!(read(&httpd, &format!("{user}/letter.txt"), user), (200, letter));
         assert_eq!(read(&httpd, &format!("{user}/folder/page.lua"), user).1, "function handle", "not run");
         for file in ["letter.txt", "folder", "folder/page.lua"] {
-            let label = label(&recipe.site.root().join(user).join(file));
+            let label = label(recipe.site.root().join(user).join(file));
             assert_eq!(label, format!("system_u:object_r:httpd_sys_rw_content_t:{range}"), "{file}");
         }
     }

@@ -1,8 +1,8 @@
 //! Git over HTTP, with Git's own client.
 
-use super::{Recipe, label};
+use super::Recipe;
 use crate::support::pages::PRINT_CONTEXT;
-use crate::support::{Httpd, Mpm, outcome, run};
+use crate::support::{Httpd, Mpm, label, outcome, run};
 use std::fs;
 use std::path::Path;
 

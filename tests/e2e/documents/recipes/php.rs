@@ -1,10 +1,10 @@
 //! An application in PHP with a front controller and uploads.
 
-use super::{Recipe, label};
+use super::Recipe;
 use crate::support::client::authorization;
 use crate::support::distribution::php_module;
 use crate::support::pages::PRINT_CONTEXT;
-use crate::support::{Httpd, Mpm, Site, raw, run};
+use crate::support::{Httpd, Mpm, Site, label, raw, run};
 use std::fs;
 
 /// A plugin with a hole: it writes what it is sent to where it is told.

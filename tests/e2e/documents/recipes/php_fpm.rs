@@ -4,7 +4,7 @@ use super::{Recipe, Service};
 use crate::lifecycle::policies::with_module;
 use crate::support::distribution::unix_user;
 use crate::support::httpd::PORT;
-use crate::support::{Client, Mpm, run, wait_for};
+use crate::support::{Client, Mpm, label, run, wait_for};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn nothing_that_a_tenant_writes_leads_to_anothers_pool() {
     for number in [31, 32] {
         let socket = format!("/run/php-pool-{number}/socket");
         wait_for("a pool to listen", Duration::from_secs(30), || UnixStream::connect(&socket).ok());
-        let label = super::label(socket.as_ref());
+        let label = label(&socket);
         assert!(label.ends_with(&format!("_t:s0:c{number}")), "{label}");
     }
     let httpd = recipe.start(Mpm::Event, &["proxy", "proxy_fcgi", "rewrite"], WITHOUT_RULES);

@@ -2,8 +2,10 @@
 
 use super::Recipe;
 use crate::support::distribution::php_module;
-use crate::support::{Mpm, run};
+use crate::support::{Mpm, label};
 use std::fs;
+
+const PRIVATE_TMP: &str = "/var/lib/mod_selinux/tmp";
 
 /// One child serves all, so that what PHP keeps of one request meets the next.
 const ONE_CHILD: &str = "
@@ -35,7 +37,9 @@ const READ: &str = "<?php foreach (@scandir($_SERVER['QUERY_STRING']) ?: [] as $
 #[test]
 fn each_context_has_its_sessions_uploads_and_scratch_files() {
     let recipe = Recipe::new("places", "/var/www/tenants");
-    let _ = fs::remove_dir_all("/var/lib/webapps");
+    for folder in ["/var/lib/webapps", PRIVATE_TMP] {
+        let _ = fs::remove_dir_all(folder);
+    }
     for number in ["31", "32"] {
         recipe
             .site
@@ -45,7 +49,10 @@ fn each_context_has_its_sessions_uploads_and_scratch_files() {
             .script(&format!("{number}/scratch.cgi"), SCRATCH)
             .writable(&format!("{number}/uploads"), &format!("s0:c{number}"));
     }
+    recipe.site.file("users/session.php", SESSION).file("users/read.php", READ);
+    recipe.site.config_file("selinux.map", "foo user_webapp_t:s0:c33\nbar user_webapp_t:s0:c34\n");
     recipe.do_commands();
+    recipe.install("php", "/usr/local/share/mod_selinux/sessions.php");
     let configuration = format!("LoadModule php_module {}\n{ONE_CHILD}", php_module().display());
     let httpd = recipe.start(Mpm::Prefork, &["cgi"], &configuration);
     let body = "--limit\r\nContent-Disposition: form-data; name=\"file\"; filename=\"photo.txt\"\r\n\
@@ -75,12 +82,23 @@ fn each_context_has_its_sessions_uploads_and_scratch_files() {
         assert_eq!(fs::read_to_string(&photo).unwrap(), "a photo");
         let names = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path());
         let made: Vec<_> = names.chain([photo]).collect();
-        assert!(made.len() >= 4, "{made:?}");
+        assert!(made.len() >= 3, "{made:?}");
         for path in made {
-            let label = run("stat", &["-c", "%C", path.to_str().unwrap()]);
-            assert!(label.trim().ends_with(&format!("_t:s0:c{number}")), "{}: {label}", path.display());
+            let label = label(&path);
+            assert!(label.ends_with(&format!("_t:s0:c{number}")), "{}: {label}", path.display());
         }
         assert!(httpd.get(&format!("/{number}/read.php?{place}"), None).body.contains("scratch"));
         assert_eq!(httpd.get(&format!("/{other}/read.php?{place}"), None).body, "");
+    }
+    // Contexts by user in one place.
+    for (user, other, category) in [("foo", "bar", 33), ("bar", "foo", 34)] {
+        let page = httpd.get("/users/session.php", Some(user));
+        let (session, count) = page.body.split_once(' ').unwrap_or_else(|| panic!("{page:?}"));
+        assert_eq!(count, "1");
+        let folder = format!("{PRIVATE_TMP}/user_webapp_t:s0:c{category}");
+        let file = format!("{folder}/sess_{session}");
+        assert_eq!(label(&file), format!("system_u:object_r:httpd_tmp_t:s0:c{category}"));
+        assert!(httpd.get(&format!("/users/read.php?{folder}"), Some(user)).body.starts_with("n|i:1"));
+        assert_eq!(httpd.get(&format!("/users/read.php?{folder}"), Some(other)).body, "");
     }
 }

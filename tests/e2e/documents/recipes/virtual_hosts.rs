@@ -1,10 +1,10 @@
 //! Mass virtual hosting, with a category for each tenant.
 
-use super::{Recipe, label};
+use super::Recipe;
 use crate::support::client::Client;
 use crate::support::httpd::PORT;
 use crate::support::pages::CONTEXT_LUA;
-use crate::support::{Mpm, run, wait_for};
+use crate::support::{Mpm, label, run, wait_for};
 use std::fs;
 use std::time::Duration;
 

@@ -198,6 +198,9 @@ impl Httpd {
             "KillMode=mixed",
             "-p",
             "TimeoutStopSec=60",
+            // As the distributions' units have it.
+            "-p",
+            "PrivateTmp=yes",
         ];
         for property in [out.as_str(), err.as_str()].iter().chain(properties) {
             arguments.extend(["-p", property]);

@@ -1,6 +1,6 @@
 //! What safe code could keep of httpd's memory for longer than it is there.
 
-use crate::config::settings::{Section, Selinux, Settings, section};
+use crate::config::settings::{Section, Selinux, Serving, Settings, section};
 use crate::httpd::hook::Server;
 use crate::httpd::configuration::Keeper;
 use crate::httpd::pool::Pool;
@@ -24,16 +24,15 @@ fn section_for_ever(request: Request<'_>) -> &'static Section<'static> {
 }
 
 /// A section that refers to what goes before it.
-fn short_lived<'s>(main: &mut Server<'s>, child: Pool<'_>) {
-    let settings = Settings::of(Keeper::of(child));
-    sections::for_each_server::<Selinux>(main, |section| section.settings = Some(settings)); //~ E0621
+fn short_lived<'s>(main: &mut Server<'s>, serving: &Serving) {
+    sections::for_each_server::<Selinux>(main, |section| section.serving = Some(serving)); //~ E0621
 }
 
 /// A section that is read while it is written.
-fn read_while_written<'s>(main: &mut Server<'s>, settings: &'s Settings) {
+fn read_while_written<'s>(main: &mut Server<'s>, serving: &'s Serving) {
     let section = sections::server_section::<Selinux>(main);
-    sections::for_each_server::<Selinux>(main, |section| section.settings = Some(settings)); //~ E0502
-    drop(section.settings);
+    sections::for_each_server::<Selinux>(main, |section| section.serving = Some(serving)); //~ E0502
+    drop(section.serving);
 }
 
 /// A request that outlives its ticket.

@@ -140,7 +140,8 @@ fn tmp_of<'r>(
     let (Decision::Enter(target), Some((_, parent))) = (decision, &started.configured.private_tmp) else {
         return Ok(None);
     };
-    let folder = private_tmp::folder(parent, target);
+    let server = started.server.as_ref().ok_or(RefusalReason::Unprepared)?;
+    let folder = private_tmp::folder(parent, target, server);
     let folder =
         folder.map_err(|error| RefusalReason::NoPrivateTmp(format!("{}: {error}", parent.display())))?;
     Ok(Some(request.pool().copy(&folder)))
@@ -167,6 +168,8 @@ pub fn set_variables(request: Request<'_>) {
             None => environment.unset(c"SELINUX_CONTEXT"),
         }
         if let Some(folder) = decided.private_tmp {
+            // One of `SetEnv tmpdir` would keep its spelling.
+            environment.unset(c"TMPDIR");
             environment.set(c"TMPDIR", folder);
         }
         environment.set(c"SELINUX_RULE", decided.rule);

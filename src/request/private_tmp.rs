@@ -2,20 +2,22 @@
 //! has the context's categories on every policy, also where a new file gets its folder's.
 
 use crate::httpd::signals::BlockedSignals;
-use crate::selinux::{self, EncodedContext};
+use crate::selinux::{self, EncodedContext, query};
 use mapping::Context;
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 
 /// The type of the folder that the contexts' folders are in: no domain may make anything there.
 const PARENT: &str = "mod_selinux_private_t";
 
 /// The type of a context's folder: domains keep their temporary files in such.
 const FOLDER: &str = "httpd_tmp_t";
+
+/// Its unix mode.
+const MODE: u32 = 0o700;
 
 /// Checks the folder that the contexts' folders are to be in.
 ///
@@ -30,7 +32,7 @@ pub fn check(parent: &Path) -> Result<(), String> {
     if metadata.permissions().mode() & 0o022 != 0 {
         return Err(format!("others may write to {shown}: chmod go-w {shown}"));
     }
-    match selinux::query::type_of(parent) {
+    match query::type_of(parent) {
         Some(type_) if type_ == PARENT => Ok(()),
         Some(type_) => Err(format!(
             "{shown} has the type {type_}: semanage fcontext -a -t {PARENT} '{shown}' and restorecon {shown} give it {PARENT}"
@@ -39,43 +41,61 @@ pub fn check(parent: &Path) -> Result<(), String> {
     }
 }
 
-/// The context's folder in `parent`: there afterwards, with the context's low level.
+/// The context's folder in `parent`: there afterwards, with the context's low level. `server` is httpd's own context.
 ///
 /// # Errors
-/// It is missing and cannot be made.
-pub fn folder(parent: &Path, target: &EncodedContext) -> io::Result<CString> {
+/// It is missing and cannot be made; what is there is another's, or open to others; or the server may not enter the context,
+/// so that no folder is made for it.
+pub fn folder(parent: &Path, target: &EncodedContext, server: &Context) -> io::Result<CString> {
     let context = Context::parse(&target.to_string()).map_err(io::Error::other)?;
     let folder = parent.join(name(&context));
-    if !is_folder(&folder)? {
-        make(&folder, &context)?;
+    let label = label(&context)?;
+    match check_own(parent, &folder, &label) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(objection) = query::objection(server, &context) {
+                return Err(io::Error::other(objection));
+            }
+            make(&folder, &label)?;
+            check_own(parent, &folder, &label)?;
+        }
+        result => result?,
     }
     Ok(CString::new(folder.into_os_string().into_encoded_bytes())?)
 }
 
 /// Type and range, which tell contexts apart.
-fn name(context: &Context) -> PathBuf {
+fn name(context: &Context) -> String {
     let range = context.range().map(|range| format!(":{range}")).unwrap_or_default();
-    PathBuf::from(OsStr::from_bytes(format!("{}{range}", context.type_()).as_bytes()))
+    format!("{}{range}", context.type_())
 }
 
-fn is_folder(path: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Ok(true),
-        Ok(_) => Err(io::Error::from(io::ErrorKind::NotADirectory)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
+/// The label of a context's folder.
+fn label(context: &Context) -> io::Result<Context> {
+    let label = Context::parse(&format!("{}:object_r:{FOLDER}", context.user())).map_err(io::Error::other)?;
+    Ok(label.with_range(context.range().map(|range| range.low())))
+}
+
+/// Whether a context's folder is as `make` makes it. Whatever runs as `httpd_t` could have put another there.
+fn check_own(parent: &Path, folder: &Path, label: &Context) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(folder)?;
+    let found = query::label_of(folder);
+    let is_labelled =
+        found.is_some_and(|found| found.type_() == label.type_() && found.range() == label.range());
+    let has_owner = fs::metadata(parent)?.uid() == metadata.uid();
+    if metadata.is_dir() && is_labelled && has_owner && metadata.permissions().mode() & 0o777 == MODE {
+        return Ok(());
     }
+    let shown = folder.display();
+    Err(io::Error::other(format!("{shown} is not as it was made (its label, owner or mode): remove it")))
 }
 
-fn make(folder: &Path, context: &Context) -> io::Result<()> {
-    let label = format!("{}:object_r:{FOLDER}", context.user());
-    let label = Context::parse(&label).map_err(io::Error::other)?;
-    let label = label.with_range(context.range().map(|range| range.low()));
+fn make(folder: &Path, label: &Context) -> io::Result<()> {
     // Prefork's signals would end the child on either thread.
-    let _quiet = BlockedSignals::new();
-    selinux::labelled(&label, || match fs::DirBuilder::new().mode(0o700).create(folder) {
-        // Another child may have been first.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_folder(folder)? => Ok(()),
-        result => result,
+    let _blocked = BlockedSignals::new();
+    selinux::labelled(label, || match fs::DirBuilder::new().mode(MODE).create(folder) {
+        // Another child was first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // A page may have set the child's umask.
+        result => result.and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(MODE))),
     })
 }

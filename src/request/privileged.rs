@@ -35,6 +35,7 @@ impl Supervisor for Privileged {
         enter: &mut dyn FnMut(&SharedContext) -> Status,
         keep: &mut dyn FnMut() -> Status,
     ) -> Status {
+        undo_page(request);
         if let Err(why) = nested::part(request) {
             return refuse(request, Status::INTERNAL_SERVER_ERROR, &why);
         }
@@ -95,6 +96,9 @@ fn confine(
 /// Runs a phase of a request on this thread, which is no worker. `is_brought`: a worker's handler has started the request.
 pub fn run_phase(call: PhaseCall<'_>, is_brought: bool) -> Status {
     let request = call.request();
+    if is_brought {
+        undo_page(request);
+    }
     let status = nested::before(request, call.phase(), is_brought);
     if status != Status::OK {
         return status;
@@ -102,6 +106,14 @@ pub fn run_phase(call: PhaseCall<'_>, is_brought: bool) -> Status {
     let status = call.run();
     nested::after(request, call.phase());
     status
+}
+
+/// Puts back what the page that a request comes from has changed of the process: the request may be another context's.
+fn undo_page(request: Request<'_>) {
+    let mut pages = std::iter::successors(request.parent(), |request| request.parent());
+    if pages.any(|page| record::of(page).is_some_and(|record| record.had_interpreter.get())) {
+        process_state::put_back();
+    }
 }
 
 fn refuse(request: Request<'_>, status: Status, why: &Message) -> Status {

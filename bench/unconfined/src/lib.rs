@@ -142,6 +142,10 @@ pub mod query {
     }
 
     /// That of the folder where maps are published.
+    pub fn label_of(_: &Path) -> Option<Context> {
+        None
+    }
+
     pub fn type_of(_: &Path) -> Option<String> {
         Some("mod_selinux_run_t".to_owned())
     }

@@ -32,8 +32,12 @@ pub fn httpd_context() -> Option<Context> {
 
 /// The type of a file, as the kernel has it.
 pub fn type_of(path: &Path) -> Option<String> {
-    let context = SecurityContext::of_path(path, true, true).ok()??;
-    Some(parse(context.as_bytes())?.type_().to_owned())
+    Some(label_of(path)?.type_().to_owned())
+}
+
+/// The label of a file, as the kernel has it; of a link, what it leads to.
+pub fn label_of(path: &Path) -> Option<Context> {
+    parse(SecurityContext::of_path(path, true, true).ok()??.as_bytes())
 }
 
 /// The range that the policy gives to what a process in the context `maker` makes in a folder of a type and range; `None`

@@ -89,7 +89,7 @@ pub enum RefusalReason {
     )]
     NoPeer(String),
     /// The context has no folder for temporary files, and none can be made: 500.
-    #[error("the context's folder in SELinuxPrivateTmp cannot be made: {0}")]
+    #[error("the context's folder in SELinuxPrivateTmp cannot be used: {0}")]
     NoPrivateTmp(String),
     /// A rule whose context was not made ready when the server started: 500.
     #[error("the rule that matches was not tried when the server started")]

@@ -1,8 +1,9 @@
 //! `SELinuxPrivateTmp`: each context has a folder of its own for temporary files.
 
-use crate::support::distribution::make_private_tmp;
-use crate::support::{Httpd, Mpm, Site, label, run};
+use crate::support::distribution::{make_private_tmp, php_module, unix_user};
+use crate::support::{Httpd, Mpm, Site, label, outcome, run, wait_for};
 use std::fs;
+use std::time::Duration;
 
 const PARENT: &str = "/var/lib/mod_selinux/tmp";
 
@@ -101,7 +102,7 @@ fn without_a_folder_a_request_is_refused() {
     // A file is in its place.
     fs::write(format!("{PARENT}/user_webapp_t:s0:c0"), "").unwrap();
     assert_eq!(httpd.get("/private/scratch.cgi", Some("foo")).status, 500);
-    httpd.logged(&["SEL0120: the context's folder in SELinuxPrivateTmp cannot be made: ", PARENT]);
+    httpd.logged(&["SEL0120: the context's folder in SELinuxPrivateTmp cannot be used: ", PARENT]);
     assert_eq!(httpd.get("/private/scratch.cgi", Some("bar")).status, 200);
     run("chmod", &["0500", PARENT]);
     assert_eq!(httpd.get("/other/scratch.cgi", None).status, 500);
@@ -128,4 +129,73 @@ fn a_folder_that_does_not_keep_contexts_apart_stops_the_start() {
     refused("/var/lib/mod_selinux/tmp is no folder");
     make_private_tmp();
     check().unwrap();
+}
+
+#[test]
+fn a_folder_that_is_not_as_it_was_made_is_not_used() {
+    let site = site("private-tmp-changed");
+    let configuration = format!(
+        "{CONFIGURATION}SetEnvIf X-Label (.+) LABEL=$1\nAlias /env @ROOT@\n\
+         <Location /env>\nSELinuxDomainEnv LABEL\n</Location>\n"
+    );
+    let httpd = Httpd::start(&site, Mpm::Event, &["cgi"], &configuration);
+    let status = || httpd.get("/other/scratch.cgi", None).status;
+    let folder = format!("{PARENT}/anon_webapp_t:s0:c7");
+    for (program, change) in [("chcon", ["-l", "s0"]), ("chmod", ["0755", "--"]), ("chown", ["root", "--"])] {
+        assert_eq!(status(), 200);
+        run(program, &[change[0], change[1], &folder]);
+        assert_eq!(status(), 500, "{program}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    httpd.logged(&["SEL0120: ", &folder, "is not as it was made"]);
+    // What is no context, and what httpd may not enter, gets none.
+    for label in ["nonsense_t:s0:c3", "sshd_t:s0"] {
+        let reply = httpd.client().try_get("/env/scratch.cgi", None, &[("X-Label", label)]).unwrap();
+        assert_eq!(reply.status, 500, "{label}");
+    }
+    let names = run("ls", &[PARENT]);
+    assert_eq!(names, "");
+}
+
+/// Has the child's mask and limits changed while requests of other contexts run.
+const PAGE: &str = "<?php umask(0777); posix_setrlimit(POSIX_RLIMIT_FSIZE, 1, POSIX_RLIMIT_INFINITY);
+    virtual('/other/state.cgi'); umask(0); virtual('/server/state.cgi'); echo 'over';";
+
+const STATE: &str =
+    "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\necho $(umask) $(ulimit -f) $TMPDIR\n";
+
+#[test]
+fn what_a_page_starts_in_another_context_has_nothing_of_what_it_changed_of_the_process() {
+    let site = site("private-tmp-umask");
+    site.file("page.php", PAGE).script("state.cgi", STATE);
+    let php = php_module();
+    let configuration = format!(
+        "LoadModule php_module {}\n{CONFIGURATION}<FilesMatch \\.php$>\nSetHandler application/x-httpd-php\n</FilesMatch>\n",
+        php.display()
+    );
+    let httpd = Httpd::start(&site, Mpm::Prefork, &["cgi"], &configuration);
+    let folder = format!("{PARENT}/anon_webapp_t:s0:c7");
+    let page = httpd.get("/private/page.php", Some("foo")).body;
+    let lines: Vec<_> = page.lines().map(str::trim).collect();
+    assert_eq!(lines[0], format!("0022 unlimited {folder}"), "{page}");
+    assert!(lines[1].starts_with("0022 unlimited"), "{page}");
+    assert_eq!(run("stat", &["-c", "%a", &folder]).trim(), "700");
+    assert_eq!(httpd.get("/other/scratch.cgi", None).status, 200);
+}
+
+#[test]
+fn systemd_tmpfiles_removes_what_is_old() {
+    let site = site("private-tmp-old");
+    let httpd = Httpd::start(&site, Mpm::Event, &["cgi"], CONFIGURATION);
+    let file = httpd.get("/private/scratch.cgi", Some("foo")).body.trim().to_owned();
+    assert!(fs::exists(&file).unwrap());
+    let line = format!("d {PARENT} 0700 {} - 1s\n", unix_user());
+    fs::write("/etc/tmpfiles.d/test-private-tmp.conf", line).unwrap();
+    wait_for("the file to be removed", Duration::from_secs(20), || {
+        let _ = outcome("systemctl", &["reset-failed", "systemd-tmpfiles-clean.service"]);
+        let _ = outcome("systemctl", &["start", "systemd-tmpfiles-clean.service"]);
+        (!fs::exists(&file).unwrap()).then_some(())
+    });
+    fs::remove_file("/etc/tmpfiles.d/test-private-tmp.conf").unwrap();
+    assert_eq!(httpd.get("/private/scratch.cgi", Some("foo")).status, 200);
 }

@@ -1,7 +1,7 @@
 //! Requests that must not be served: what the client gets, what the log says, and that nothing ran.
 
 use crate::lifecycle::policies::with_module;
-use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA, leave_marks};
+use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA, leave_marks, take_mark_names};
 use crate::support::{Httpd, Mpm, Reply, Site, run, wait_for};
 use std::fs;
 use std::time::Duration;
@@ -19,18 +19,6 @@ fn site(name: &str) -> Site {
     site
 }
 
-/// The marks since the last look, sorted.
-fn marks(site: &Site) -> Vec<String> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(site.root().join("marks")).unwrap() {
-        let entry = entry.unwrap();
-        fs::remove_file(entry.path()).unwrap();
-        names.push(entry.file_name().into_string().unwrap());
-    }
-    names.sort();
-    names
-}
-
 /// Asks the page and the script to leave a mark, and for the static page.
 fn ask(httpd: &Httpd, folder: &str, headers: &[(&str, &str)]) -> [Reply; 3] {
     ["mark.lua?lua", "mark.cgi?cgi", "page.txt"]
@@ -40,7 +28,7 @@ fn ask(httpd: &Httpd, folder: &str, headers: &[(&str, &str)]) -> [Reply; 3] {
 fn assert_served(site: &Site, httpd: &Httpd, folder: &str, headers: &[(&str, &str)]) {
     let bodies = ask(httpd, folder, headers).map(|reply| reply.body);
     assert_eq!(bodies, ["ran", "ran", "a page"], "{folder} {headers:?}");
-    assert_eq!(marks(site), ["cgi", "lua"], "{folder} {headers:?}");
+    assert_eq!(take_mark_names(site), ["cgi", "lua"], "{folder} {headers:?}");
 }
 
 /// All three are refused alike, say nothing of their own, and nothing has run.
@@ -49,7 +37,7 @@ fn assert_refused(site: &Site, httpd: &Httpd, folder: &str, headers: &[(&str, &s
         assert_eq!(reply.status, status, "{folder} {headers:?}: {reply:?}");
         assert!(!reply.body.contains("a page") && !reply.body.contains("selinux"), "{reply:?}");
     }
-    assert_eq!(marks(site), [""; 0], "{folder} {headers:?}");
+    assert_eq!(take_mark_names(site), [""; 0], "{folder} {headers:?}");
 }
 
 const VALUES: &str = "
@@ -138,10 +126,10 @@ fn mod_cgids_daemon_runs_nothing_of_a_mapped_request() {
     assert_eq!(httpd.get("/free/include.shtml", None).body, "ran");
     assert_eq!(httpd.get("/free/exec.shtml", None).status, 200);
     wait_for("the script", Duration::from_secs(10), || site.root().join("marks/exec").exists().then_some(()));
-    assert_eq!(marks(&site), ["exec", "free", "include"]);
+    assert_eq!(take_mark_names(&site), ["exec", "free", "include"]);
     for folder in ["/mapped", "/kept"] {
         assert_eq!(httpd.get(&format!("{folder}/mark.lua?lua"), None).body, "ran");
-        assert_eq!(marks(&site), ["lua"]);
+        assert_eq!(take_mark_names(&site), ["lua"]);
         for (page, status) in [
             ("mark.cgi?cgi", 500),
             // A page goes on without what was refused.
@@ -151,7 +139,7 @@ fn mod_cgids_daemon_runs_nothing_of_a_mapped_request() {
         ] {
             let reply = httpd.get(&format!("{folder}/{page}"), None);
             assert_eq!(reply.status, status, "{folder}/{page}: {reply:?}");
-            assert_eq!(marks(&site), [""; 0], "{folder}/{page}: {reply:?}");
+            assert_eq!(take_mark_names(&site), [""; 0], "{folder}/{page}: {reply:?}");
         }
     }
     httpd.logged(&["SEL0103", "mod_cgid"]);

@@ -1,7 +1,7 @@
 //! mod_php on prefork, as the distribution ships it and with its own php.ini: scripts, sessions and uploads.
 
 use crate::support::distribution::{labels_by_folder, php_module};
-use crate::support::pages::{PRINT_CONTEXT, forget_marks, marks};
+use crate::support::pages::{PRINT_CONTEXT, take_marks};
 use crate::support::{Httpd, Mpm, Reply, Site, label, outcome, wait_for};
 use std::fs;
 use std::time::Duration;
@@ -182,10 +182,9 @@ if ($_SERVER['QUERY_STRING'] == 'exit') exit;
     let httpd = start(&site);
     for (path, status) in [("end.php", 200), ("end.php?exit", 200), ("end.php?broken", 500)] {
         assert_eq!(httpd.get(&format!("/private/{path}"), Some("foo")).status, status, "{path}");
-        let marks = marks(&site);
+        let marks: Vec<_> = take_marks(&site).into_iter().map(|mark| (mark.name, mark.text)).collect();
         let expected =
             ["destructor", "output", "session", "shutdown"].map(|name| (name.to_owned(), FOO.to_owned()));
         assert_eq!(marks, expected, "{path}");
-        forget_marks(&site);
     }
 }

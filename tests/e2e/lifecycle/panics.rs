@@ -3,8 +3,8 @@
 
 use crate::support::distribution::unix_user;
 use crate::support::fault_injection::{Planted, entries};
-use crate::support::pages::leave_marks;
-use crate::support::{Httpd, Mpm, Site, label, outcome, run, wait_for};
+use crate::support::pages::{LeftMark, leave_marks, take_marks};
+use crate::support::{Httpd, Mpm, Site, outcome, run, wait_for};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -79,16 +79,8 @@ fn site(name: &str) -> Site {
 
 /// The marks since the last look, with the categories of those who left them.
 fn marks(site: &Site) -> Vec<String> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(site.root().join("marks")).unwrap() {
-        let path = entry.unwrap().path();
-        let label = label(&path);
-        fs::remove_file(&path).unwrap();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        names.push(format!("{name} {}", label.rsplit(':').next().unwrap()));
-    }
-    names.sort();
-    names
+    let shown = |mark: LeftMark| format!("{} {}", mark.name, mark.range.rsplit(':').next().unwrap());
+    take_marks(site).into_iter().map(shown).collect()
 }
 
 /// All is as it should be: nothing is planted (any more).

@@ -1,6 +1,6 @@
 //! What a page leaves to be run when its handler has ended: finalizers of its objects, and filters.
 
-use crate::support::pages::{PRINT_CONTEXT, forget_marks, marks};
+use crate::support::pages::{LeftMark, PRINT_CONTEXT, take_marks};
 use crate::support::{Httpd, Mpm, Site};
 
 const OWN: &str = "system_u:system_r:user_webapp_t:s0:c0\n";
@@ -83,18 +83,17 @@ end
         // With the processes, nothing more of it goes.
         drop(httpd);
         expected.sort();
-        let marks = marks(&site);
+        let marks = take_marks(&site);
         assert_eq!(
-            marks.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            marks.iter().map(|mark| &mark.name).collect::<Vec<_>>(),
             expected.iter().collect::<Vec<_>>()
         );
-        for (name, places) in marks {
+        for LeftMark { name, text: places, .. } in marks {
             assert!(
                 !places.is_empty() && places.split_inclusive('\n').all(|place| place == OWN),
                 "{mpm:?}: {name}: {places}"
             );
         }
-        forget_marks(&site);
     }
 }
 
@@ -150,14 +149,13 @@ AliasMatch ^/\\w+/(.*) @ROOT@/$1
             assert_eq!(client.get("/own/page.txt?after", None).status, 200, "{mpm:?}: {path}");
         }
         drop(httpd);
-        let marks = marks(&site);
-        let names: Vec<_> = marks.iter().map(|(name, _)| name.as_str()).collect();
+        let marks = take_marks(&site);
+        let names: Vec<_> = marks.iter().map(|mark| mark.name.as_str()).collect();
         let expected = ["200", "after", "static"]
             .map(|page| ["begins", "ends", "goes on"].map(|when| format!("{page} {when}")));
         assert_eq!(names, expected.as_flattened(), "{mpm:?}");
-        for (name, places) in marks {
+        for LeftMark { name, text: places, .. } in marks {
             assert!(places.split_inclusive('\n').all(|place| place == OWN), "{mpm:?}: {name}: {places}");
         }
-        forget_marks(&site);
     }
 }

@@ -195,7 +195,7 @@ fn a_policy_module_that_goes_under_load_has_requests_refused_until_it_is_back() 
 /// Says that it has begun, and answers with who asks, where it may read their file, once it may.
 const SLOW: &str = r#"
 function handle(r)
-  io.open("@ROOT@/begun/" .. r.args, "w"):close()
+  io.open("@ROOT@/begun-" .. r.user .. "/" .. r.args, "w"):close()
   while not io.open("@ROOT@/go") do r.usleep(50000) end
   r:puts(io.open("@ROOT@/" .. r.user .. ".txt") and r.user or "refused")
   return apache2.OK
@@ -206,7 +206,9 @@ end
 fn requests_under_way_are_served_to_their_end_at_a_graceful_restart_and_a_graceful_stop() {
     let site = site("gracefully");
     let root = site.root().to_str().unwrap().to_owned();
-    site.file("slow.lua", &SLOW.replace("@ROOT@", &root)).writable("begun", "s0");
+    site.file("slow.lua", &SLOW.replace("@ROOT@", &root))
+        .writable("begun-foo", "s0:c0")
+        .writable("begun-bar", "s0:c1");
     let enforced = AtomicBool::new(true);
     for mpm in [Mpm::Event, Mpm::Prefork] {
         let httpd = Httpd::start(&site, mpm, &["lua"], CONFIGURATION);
@@ -218,7 +220,7 @@ fn requests_under_way_are_served_to_their_end_at_a_graceful_restart_and_a_gracef
                     let name = format!("{name}-{mpm:?}-{user}");
                     let path = format!("/private/slow.lua?{name}");
                     let answer = scope.spawn(move || Connection::open()?.get(&path, Some(user)));
-                    let begun = site.root().join("begun").join(name);
+                    let begun = site.root().join(format!("begun-{user}")).join(name);
                     wait_for("its begin", Duration::from_secs(30), || begun.exists().then_some(()));
                     (user, answer)
                 };

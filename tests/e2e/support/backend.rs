@@ -131,6 +131,8 @@ impl Fpm {
         let context = format!("SELinuxContext=system_u:system_r:httpd_t:{range}");
         let unit = Unit::start(name, &[&context], &[program().to_str().unwrap(), "-F", "-y", &file]);
         wait_for("php-fpm to listen", Duration::from_secs(30), || UnixStream::connect(&socket).ok());
+        // Where new files get their folder's range, it has that.
+        run("chcon", &["-l", range, &socket]);
         Fpm { socket, _unit: unit }
     }
 }

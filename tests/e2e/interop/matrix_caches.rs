@@ -181,7 +181,7 @@ Alias /part @ROOT@
 <Location /part>
     SELinuxDomainEnv BOTH
 </Location>
-CacheRoot /var/cache/apache2/mod_cache_disk
+CacheRoot @CACHE@
 CacheEnable disk /free
 CacheIgnoreNoLastMod On
 CacheDefaultExpire 1000
@@ -195,9 +195,10 @@ fn a_page_with_a_mapped_part_in_it_is_not_stored() {
         .file("page.shtml", "[<!--#include virtual=\"/part/part.lua\" -->]")
         .file("long.shtml", &format!("{}[<!--#include virtual=\"/part/part.lua\" -->]", "x".repeat(100_000)))
         .file("plain.shtml", "[<!--#echo var=\"X\" -->]");
-    run("find", &["/var/cache/apache2/mod_cache_disk", "-mindepth", "1", "-delete"]);
+    run("find", &[cache_folder(), "-mindepth", "1", "-delete"]);
+    let configuration = PARTS.replace("@CACHE@", cache_folder());
     for mpm in [Mpm::Event, Mpm::Prefork] {
-        let httpd = Httpd::start(&site, mpm, &["lua", "include", "cache", "cache_disk"], PARTS);
+        let httpd = Httpd::start(&site, mpm, &["lua", "include", "cache", "cache_disk"], &configuration);
         let get =
             |path: &str, user: &str| httpd.client().try_get(path, None, &[("X-User", user)]).unwrap().body;
         for page in ["/free/page.shtml", "/free/long.shtml"] {

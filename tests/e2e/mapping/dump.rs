@@ -1,5 +1,6 @@
 //! `httpd -t -D DUMP_SELINUX`: which rules stand where, as a text, and as requests meet them.
 
+use crate::support::distribution::warning_of_labels;
 use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, run};
 
@@ -84,6 +85,11 @@ fn site(name: &str, rules: &str) -> Site {
 
 const INCLUDE: &str = "AddHandler lua-script .lua\nInclude @ETC@/rules.conf\n";
 
+/// What the dump ends with where the policy labels by folder.
+pub fn warned(makers: &[&str]) -> String {
+    warning_of_labels(makers).map_or_else(String::new, |warning| format!("\n{warning}\n"))
+}
+
 /// The rules that the dump lists in a scope of the virtual host: the innermost one, where several are titled alike.
 fn listed<'d>(dump: &'d str, title: &str) -> Vec<&'d str> {
     let host = dump.lines().skip_while(|line| !line.starts_with("Virtual host *:8008"));
@@ -100,7 +106,8 @@ fn what_is_dumped_is_what_requests_get() {
     let root = site.root().to_str().unwrap();
     let dump = Httpd::dump(&site, Mpm::Event, &["lua"], INCLUDE);
     let text = dump.replace(root, "@ROOT@").replace(site.etc().to_str().unwrap(), "@ETC@");
-    assert_eq!(text, EXPECTED, "{text}");
+    let makers = ["system_u:system_r:staff_webapp_t:s0:c11", "system_u:system_r:user_webapp_t:s0:c1"];
+    assert_eq!(text, EXPECTED.to_owned() + &warned(&makers), "{text}");
     let _httpd = Httpd::start(&site, Mpm::Event, &["lua"], INCLUDE);
     let domain = "system_u:system_r:user_webapp_t:s0:c99";
     for (path, title) in [
@@ -150,5 +157,8 @@ fn where_no_rules_stand_the_dump_says_so() {
     assert!(dump.contains(&expected), "{dump}");
     // Without being asked, the check says no more than before.
     let check = Httpd::check_from_shell(&site, Mpm::Event, &[], "Include @ETC@/rules.conf");
-    assert_eq!(check.unwrap().trim(), "Syntax OK");
+    let check = check.unwrap();
+    let said: Vec<_> = check.lines().map(|line| line.rsplit("] ").next().unwrap()).collect();
+    let warning = warning_of_labels(&["system_u:system_r:httpd_t:s0:c0"]);
+    assert_eq!(said, warning.iter().map(String::as_str).chain(["Syntax OK"]).collect::<Vec<_>>());
 }

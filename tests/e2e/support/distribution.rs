@@ -54,6 +54,21 @@ pub fn labels_by_folder() -> bool {
     is_fedora()
 }
 
+/// What httpd says where the policy labels by folder, with one context of each type that makes files.
+pub fn warning_of_labels(makers: &[&str]) -> Option<String> {
+    let folders = ["httpd_sys_rw_content_t", "tmp_t", "httpd_var_run_t"];
+    let places: Vec<_> =
+        makers.iter().flat_map(|maker| folders.map(|folder| format!("{maker} in {folder}"))).collect();
+    labels_by_folder().then(|| {
+        format!(
+            "SEL0019: by the loaded policy, what a request makes has the categories of its folder, not of the request, and \
+             is refused in a folder without ({}): give each context folders with its categories for sessions, uploads and \
+             scratch files, as docs/recipes/places.md shows",
+            places.join("; ")
+        )
+    })
+}
+
 fn is_fedora() -> bool {
     layout().0.ends_with("httpd")
 }

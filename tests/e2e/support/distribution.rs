@@ -54,6 +54,11 @@ pub fn labels_by_folder() -> bool {
     is_fedora()
 }
 
+/// The range of a folder in which who has `range` makes files that have it as well.
+pub fn range_of_folders(range: &str) -> &str {
+    if labels_by_folder() { range } else { "s0" }
+}
+
 /// What httpd says where the policy labels by folder, with one context of each type that makes files.
 pub fn warning_of_labels(makers: &[&str]) -> Option<String> {
     let folders = ["httpd_sys_rw_content_t", "tmp_t", "httpd_var_run_t"];

@@ -219,6 +219,7 @@ const CLEANUPS: &[&str] = &[
     "drop_kept< Rule>",
     "drop_kept< Network>",
     "drop_kept< Leaving",
+    "drop_kept< Serving>",
 ];
 
 #[test]

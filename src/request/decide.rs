@@ -12,9 +12,9 @@ use crate::request::identity::Attested;
 use crate::request::record::{self, Decided};
 use crate::request::rules::{Match, RuleInput, try_rule};
 use crate::selinux::{self, EncodedContext, SharedContext};
-use mapping::{self, Client, Context, Decision, Peer, Quoted, Range, RefusalReason};
+use mapping::{self, Client, Decision, Peer, Quoted, Range, RefusalReason};
 use messages::{Code, Message};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 /// What requests are served by where the server has rules somewhere; `None` where it has none.
@@ -93,7 +93,7 @@ pub fn decide(request: Request<'_>) -> Status {
         None if is_servers_own => (Decision::Keep, c"SELinuxServerHandler"),
         None => resolve(request, section, started, &attested),
     };
-    let private_tmp = match tmp_of(request, started, &decision) {
+    let private_tmp = match tmp_of(started, &decision) {
         Ok(folder) => folder,
         Err(why) => {
             decision = Decision::Refuse(why);
@@ -117,7 +117,7 @@ pub fn decide(request: Request<'_>) -> Status {
             None => known_tag(request).unwrap_or_else(|| audit_tag::make(request)),
             Some(_) => tag(request),
         };
-        let private_tmp = private_tmp.map(|folder| request.pool().copy(folder));
+        let private_tmp = private_tmp.as_deref().map(|folder| request.pool().copy(folder));
         let texts = (context, private_tmp, request.pool().copy(rule), tag);
         record.set_decided(own, (decision, is_servers_own), texts);
     });
@@ -132,19 +132,13 @@ pub fn decide(request: Request<'_>) -> Status {
 }
 
 /// The folder for temporary files of the context that a request is about to enter; `None` where there are none.
-fn tmp_of<'r>(
-    request: Request<'r>,
-    started: &Started,
-    decision: &Decision<SharedContext>,
-) -> Result<Option<&'r CStr>, RefusalReason> {
+fn tmp_of(started: &Started, decision: &Decision<SharedContext>) -> Result<Option<CString>, RefusalReason> {
     let (Decision::Enter(target), Some((_, parent))) = (decision, &started.configured.private_tmp) else {
         return Ok(None);
     };
     let server = started.server.as_ref().ok_or(RefusalReason::Unprepared)?;
     let folder = private_tmp::folder(parent, target, server);
-    let folder =
-        folder.map_err(|error| RefusalReason::NoPrivateTmp(format!("{}: {error}", parent.display())))?;
-    Ok(Some(request.pool().copy(&folder)))
+    folder.map(Some).map_err(|error| RefusalReason::NoPrivateTmp(format!("{}: {error}", parent.display())))
 }
 
 /// A request where no rules stand, started from one that has a tag.
@@ -245,7 +239,7 @@ fn resolve_by<'s>(
         Peer::None => decision,
         Peer::Range => {
             let decision = decision.with_peer_range(peer_range(facts.request), server, |target| {
-                Context::parse(&target.to_string()).expect("what was prepared is a context")
+                target.context().expect("what was prepared is a context")
             });
             match decision {
                 Decision::Enter(context) => {

@@ -65,8 +65,8 @@ pub fn text(
                 "kernel",
                 &match selinux::probe(target) {
                     Ok(()) => "lets a thread of httpd enter it".to_owned(),
-                    Err(error) => match (&started.server, Context::parse(&target.to_string())) {
-                        (Some(server), Ok(context)) => {
+                    Err(error) => match (&started.server, target.context()) {
+                        (Some(server), Some(context)) => {
                             format!("{error}; {}", query::missing_rule(server, &context, &error))
                         }
                         _ => error.to_string(),

@@ -162,8 +162,6 @@ fn bind(request: Request<'_>, phase: Phase) {
     }
     if phase == Phase::TranslateName {
         nested.is_translated.set(true);
-    }
-    if phase == Phase::TranslateName {
         keep(request, |own, nested| {
             if let Some(content_type) = own.request().take_content_type() {
                 nested.content_type.set(own, content_type);

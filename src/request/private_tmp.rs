@@ -47,7 +47,7 @@ pub fn check(parent: &Path) -> Result<(), String> {
 /// It is missing and cannot be made; what is there is another's, or open to others; or the server may not enter the context,
 /// so that no folder is made for it.
 pub fn folder(parent: &Path, target: &EncodedContext, server: &Context) -> io::Result<CString> {
-    let context = Context::parse(&target.to_string()).map_err(io::Error::other)?;
+    let context = target.context().ok_or_else(|| io::Error::other(query::UNKNOWN))?;
     let folder = parent.join(name(&context));
     let label = label(&context)?;
     match check_own(parent, &folder, &label) {

@@ -41,6 +41,10 @@ impl EncodedContext {
     pub fn text(&self) -> &CStr {
         &self.0
     }
+
+    pub fn context(&self) -> Option<Context> {
+        Context::parse(self.0.to_str().ok()?).ok()
+    }
 }
 
 impl fmt::Display for EncodedContext {

@@ -112,6 +112,11 @@ impl EncodedContext {
     pub fn text(&self) -> &CStr {
         &self.text
     }
+
+    /// The context; `None` where the text is none.
+    pub fn context(&self) -> Option<Context> {
+        parse(self.text.to_bytes())
+    }
 }
 
 impl fmt::Display for EncodedContext {

@@ -58,8 +58,7 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Whether the policy lets a thread in this context change to another, or does not tell.
 pub fn may_leave(target: &EncodedContext) -> bool {
-    let context = target.text().to_str().ok().and_then(|text| Context::parse(text).ok());
-    context.is_none_or(|context| allows(&context, &context, "setcurrent") != Some(false))
+    target.context().is_none_or(|context| allows(&context, &context, "setcurrent") != Some(false))
 }
 
 /// Whether the policy lets `subject` do this to `object`, of class `process`; `None` where it does not tell.

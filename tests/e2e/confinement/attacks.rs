@@ -10,7 +10,8 @@ mod labels;
 mod php;
 mod planting;
 
-use crate::support::distribution::php_module;
+use crate::support::distribution::load_php;
+use crate::support::httpd::ONE_PROCESS;
 use crate::support::raw::{self, Connection};
 use crate::support::{Httpd, Mpm, Site, distribution, httpd, outcome, run, wait_for};
 use std::fs;
@@ -36,7 +37,6 @@ Alias /other @ROOT@
 
 /// One process, so that the attempts are about the one that makes them.
 const ONE_CHILD: &str = "StartServers 1\nServerLimit 1\nThreadsPerChild 25\nMaxRequestWorkers 25\n";
-const ONE_PROCESS: &str = "StartServers 1\nMinSpareServers 1\nMaxSpareServers 1\nServerLimit 1\nMaxRequestWorkers 1\nKeepAlive Off\n";
 
 const CONTEXT: &str = "system_u:system_r:user_webapp_t:s0:c0";
 
@@ -266,7 +266,7 @@ fn as_ordinary_user(site: &Site, configuration: &str) -> (String, Vec<String>) {
 }
 
 fn with_php() -> String {
-    format!("LoadModule php_module {}\n{PLACES}{ONE_PROCESS}", php_module().display())
+    format!("{}{PLACES}{ONE_PROCESS}", load_php())
 }
 
 const PAGES: &[&str] = &["attempts.lua", "attempts.cgi", "attempts.php"];

@@ -1,6 +1,6 @@
 //! `SELinuxPrivateTmp`: each context has a folder of its own for temporary files.
 
-use crate::support::distribution::{make_private_tmp, php_module, unix_user};
+use crate::support::distribution::{make_private_tmp, run_php, unix_user};
 use crate::support::{Httpd, Mpm, Site, label, outcome, run, wait_for};
 use std::fs;
 use std::time::Duration;
@@ -168,11 +168,7 @@ const STATE: &str =
 fn what_a_page_starts_in_another_context_has_nothing_of_what_it_changed_of_the_process() {
     let site = site("private-tmp-umask");
     site.file("page.php", PAGE).script("state.cgi", STATE);
-    let php = php_module();
-    let configuration = format!(
-        "LoadModule php_module {}\n{CONFIGURATION}<FilesMatch \\.php$>\nSetHandler application/x-httpd-php\n</FilesMatch>\n",
-        php.display()
-    );
+    let configuration = format!("{}{CONFIGURATION}", run_php());
     let httpd = Httpd::start(&site, Mpm::Prefork, &["cgi"], &configuration);
     let folder = format!("{PARENT}/anon_webapp_t:s0:c7");
     let page = httpd.get("/private/page.php", Some("foo")).body;

@@ -1,7 +1,7 @@
 //! Interpreters that all contexts share in httpd, and handlers that do another's work: which of them run pages of mapped
 //! requests, found by the handler that runs.
 
-use crate::support::distribution::php_module;
+use crate::support::distribution::load_php;
 use crate::support::pages::{CONTEXT_CGI, CONTEXT_LUA, leave_marks, take_mark_names};
 use crate::support::{Httpd, Mpm, Site};
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,10 +35,6 @@ Alias /keep @ROOT@
 const CONTEXT_PHP: &str = "<?php echo shell_exec(\"perl -e 'socketpair \\$a, \\$b, 1, 1, 0; print unpack q(Z*), getsockopt \\$a, 1, 31'\");";
 
 const CONTEXT_PERL: &str = "print \"Content-Type: text/plain\\n\\n\"; socketpair $a, $b, 1, 1, 0; print unpack q(Z*), getsockopt $a, 1, 31;";
-
-fn load_php() -> String {
-    format!("LoadModule php_module {}\n", php_module().display())
-}
 
 fn site(name: &str) -> Site {
     let site = Site::new(name);

@@ -3,6 +3,7 @@
 
 use crate::lifecycle::policies::with_module;
 use crate::support::backend::{Backend, Fpm, PORT};
+use crate::support::httpd::ONE_PROCESS;
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm, Site};
 
@@ -34,14 +35,6 @@ StartServers 1
 ServerLimit 1
 ThreadsPerChild 8
 MaxRequestWorkers 8
-";
-const ONE_PROCESS: &str = "
-StartServers 1
-ServerLimit 1
-MinSpareServers 1
-MaxSpareServers 1
-MaxRequestWorkers 1
-KeepAlive Off
 ";
 
 fn configuration(mpm: Mpm, backend: &Backend, pools: &[&Fpm; 2]) -> String {

@@ -1,22 +1,13 @@
 //! mod_php on prefork, as the distribution ships it and with its own php.ini: scripts, sessions and uploads.
 
-use crate::support::distribution::{labels_by_folder, php_module};
+use crate::support::distribution::{labels_by_folder, run_php};
+use crate::support::httpd::ONE_PROCESS;
 use crate::support::pages::{PRINT_CONTEXT, take_marks};
 use crate::support::{Httpd, Mpm, Reply, Site, label, outcome, wait_for};
 use std::fs;
 use std::time::Duration;
 
-/// One child serves everything, so that what a worker leaves behind in PHP's globals meets the next request.
 const CONFIGURATION: &str = "
-<FilesMatch \"\\.php$\">
-    SetHandler application/x-httpd-php
-</FilesMatch>
-StartServers 1
-MinSpareServers 1
-MaxSpareServers 1
-ServerLimit 1
-MaxRequestWorkers 1
-KeepAlive Off
 Alias /server @ROOT@
 <Location /private>
     SELinuxDomainMap @ETC@/map
@@ -34,7 +25,7 @@ fn site(name: &str) -> Site {
 }
 
 fn start(site: &Site) -> Httpd {
-    let configuration = format!("LoadModule php_module {}\n{CONFIGURATION}", php_module().display());
+    let configuration = format!("{}{ONE_PROCESS}{CONFIGURATION}", run_php());
     Httpd::start(site, Mpm::Prefork, &[], &configuration)
 }
 

@@ -19,8 +19,19 @@ pub fn configuration_folder() -> PathBuf {
     PathBuf::from(layout().2)
 }
 
+/// Loads mod_php.
+pub fn load_php() -> String {
+    format!("LoadModule php_module {}\n", php_module().display())
+}
+
+/// The same, and has it run `.php` files.
+pub fn run_php() -> String {
+    let handler = "<FilesMatch \\.php$>\nSetHandler application/x-httpd-php\n</FilesMatch>\n";
+    load_php() + handler
+}
+
 /// The file of mod_php, whatever its version.
-pub fn php_module() -> PathBuf {
+fn php_module() -> PathBuf {
     let folder = layout().1;
     let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let php =

@@ -64,6 +64,9 @@ const BASE: &[&str] = &[
     "setenvif",
 ];
 
+/// Under prefork, one process serves everything, so that what one request leaves behind meets the next.
+pub const ONE_PROCESS: &str = "StartServers 1\nMinSpareServers 1\nMaxSpareServers 1\nServerLimit 1\nMaxRequestWorkers 1\nKeepAlive Off\n";
+
 /// Among a test's modules: httpd as it is without the module.
 pub const WITHOUT_MODULE: &str = "-selinux";
 

@@ -3,7 +3,7 @@
 
 use super::{CONTEXT, PLACES, children};
 use crate::support::backend::Fpm;
-use crate::support::distribution::{labels_by_folder, php_module};
+use crate::support::distribution::{labels_by_folder, load_php};
 use crate::support::httpd::PORT;
 use crate::support::{Client, Httpd, Mpm, Site, run, wait_for};
 use std::fs;
@@ -204,7 +204,7 @@ fn what_a_page_starts_may_make_its_own_files_and_nothing_else() {
         .writable("c0", "s0:c0")
         .writable("s0", "s0");
     let pool = Fpm::start("fpm-other", "s0:c1");
-    let configuration = format!("LoadModule php_module {}\n{PLACES}", php_module().display());
+    let configuration = format!("{}{PLACES}", load_php());
     a_page_may_only_make_its_own_files(&site, &pool, &configuration, &[], &[]);
     // Then unix lets a page do to httpd's parent what it may do to any other process of its user's.
     let (configuration, properties) = super::as_ordinary_user(&site, &configuration);

@@ -1,20 +1,12 @@
 //! Core files: all that httpd has in memory, with the label of the thread that crashed.
 
-use crate::support::distribution::php_module;
+use crate::support::distribution::run_php;
+use crate::support::httpd::ONE_PROCESS;
 use crate::support::{Httpd, Mpm, Site, run, wait_for};
 use std::fs;
 use std::time::Duration;
 
 const PLACES: &str = "
-<FilesMatch \\.php$>
-    SetHandler application/x-httpd-php
-</FilesMatch>
-StartServers 1
-MinSpareServers 1
-MaxSpareServers 1
-ServerLimit 1
-MaxRequestWorkers 1
-KeepAlive Off
 php_admin_value ffi.enable true
 CoreDumpDirectory @ROOT@/cores
 <Location />
@@ -50,7 +42,7 @@ fn a_page_that_crashes_httpd_leaves_no_core_file() {
     let site = Site::new("attack-cores");
     site.file("crash.php", CRASH).file("read.php", READ).writable("cores", "s0:c0");
     let _pattern = Pattern::set("core");
-    let configuration = format!("LoadModule php_module {}\n{PLACES}", php_module().display());
+    let configuration = format!("{}{ONE_PROCESS}{PLACES}", run_php());
     let httpd = Httpd::start_as(&site, Mpm::Prefork, &[], &configuration, &["LimitCORE=infinity"]);
     assert!(httpd.client().try_get("/crash.php", None, &[]).is_err());
     wait_for("the crash", Duration::from_secs(30), || (!httpd.audit.crashed().is_empty()).then_some(()));

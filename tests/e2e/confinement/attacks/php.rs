@@ -1,19 +1,10 @@
 //! What PHP keeps for all in a process: compiled scripts, and the process' own settings.
 
-use crate::support::distribution::php_module;
+use crate::support::distribution::run_php;
+use crate::support::httpd::ONE_PROCESS;
 use crate::support::{Httpd, Mpm, Site, run};
 
-/// One child serves everything.
 const PLACES: &str = "
-<FilesMatch \\.php$>
-    SetHandler application/x-httpd-php
-</FilesMatch>
-StartServers 1
-MinSpareServers 1
-MaxSpareServers 1
-ServerLimit 1
-MaxRequestWorkers 1
-KeepAlive Off
 Alias /foo @ROOT@
 Alias /bar @ROOT@
 Alias /keep @ROOT@
@@ -30,8 +21,7 @@ const AT_ONCE: &str = "opcache.file_update_protection=0\n";
 
 fn start(site: &Site, ini: &str) -> Httpd {
     site.config_file("php.ini", &format!("{AT_ONCE}{ini}"));
-    let configuration =
-        format!("LoadModule php_module {}\nPHPIniDir @ETC@\n{PLACES}", php_module().display());
+    let configuration = format!("{}PHPIniDir @ETC@\n{ONE_PROCESS}{PLACES}", run_php());
     Httpd::start(site, Mpm::Prefork, &[], &configuration)
 }
 

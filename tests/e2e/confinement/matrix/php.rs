@@ -2,17 +2,14 @@
 
 use super::{Row, at, telling};
 use crate::support::Site;
-use crate::support::distribution::php_module;
+use crate::support::distribution::run_php;
 
 pub fn configuration(site: &Site) -> String {
     let script = r#"<?php
         $names = array_filter(['own', 'his', 'staff'], fn($name) => @file_get_contents("@ROOT@/$name.txt"));
         echo '<<', implode(' ', $names), '>>';"#;
     site.file("who.php", &at(site, script));
-    format!(
-        "LoadModule php_module {}\n<FilesMatch \\.php$>\nSetHandler application/x-httpd-php\n</FilesMatch>\n",
-        php_module().display()
-    )
+    run_php()
 }
 
 pub fn rows() -> Vec<Row> {

@@ -1,7 +1,7 @@
 //! The content filters of a page run in the page's own context, also for what is included from another.
 
 use super::{ANON, PLACES, SERVER, STAFF, USER, site};
-use crate::support::distribution::php_module;
+use crate::support::distribution::load_php;
 use crate::support::raw::Connection;
 use crate::support::{Httpd, Mpm};
 
@@ -76,13 +76,13 @@ fn a_pages_input_filter_never_runs_where_an_included_part_reads_the_body() {
         .file("page.php", "<?php virtual('/staff/body.cgi');");
     let configuration = format!(
         "{PLACES}
-        LoadModule php_module {}
+        {}
         LuaInputFilter MARK @ROOT@/marker.lua input
         <FilesMatch \\.php$>
             SetHandler application/x-httpd-php
             SetInputFilter MARK
         </FilesMatch>",
-        php_module().display()
+        load_php()
     );
     let _httpd = Httpd::start(&site, Mpm::Prefork, MODULES, &configuration);
     let mut connection = Connection::open().unwrap();

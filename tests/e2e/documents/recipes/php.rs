@@ -2,7 +2,7 @@
 
 use super::Recipe;
 use crate::support::client::authorization;
-use crate::support::distribution::php_module;
+use crate::support::distribution::load_php;
 use crate::support::pages::PRINT_CONTEXT;
 use crate::support::{Httpd, Mpm, Site, label, raw, run};
 use std::fs;
@@ -44,8 +44,12 @@ fn prepare(recipe: &Recipe) {
 }
 
 fn start(recipe: &Recipe) -> Httpd {
-    let more = format!("LoadModule php_module {}\n", php_module().display());
-    Httpd::start(&recipe.site, Mpm::Prefork, &["rewrite"], &format!("{more}{}", recipe.told("apache")))
+    Httpd::start(
+        &recipe.site,
+        Mpm::Prefork,
+        &["rewrite"],
+        &format!("{}{}", load_php(), recipe.told("apache")),
+    )
 }
 
 #[test]

@@ -1,25 +1,12 @@
 //! Folders for sessions, uploads and scratch files, for each context.
 
 use super::Recipe;
-use crate::support::distribution::php_module;
+use crate::support::distribution::run_php;
+use crate::support::httpd::ONE_PROCESS;
 use crate::support::{Mpm, label};
 use std::fs;
 
 const PRIVATE_TMP: &str = "/var/lib/mod_selinux/tmp";
-
-/// One child serves all, so that what PHP keeps of one request meets the next.
-const ONE_CHILD: &str = "
-StartServers 1
-MinSpareServers 1
-MaxSpareServers 1
-ServerLimit 1
-MaxRequestWorkers 1
-KeepAlive Off
-AddHandler cgi-script .cgi
-<FilesMatch \\.php$>
-    SetHandler application/x-httpd-php
-</FilesMatch>
-";
 
 const SESSION: &str = "<?php session_start(); $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1; echo session_id(), ' ', $_SESSION['n'];";
 
@@ -53,7 +40,7 @@ fn each_context_has_its_sessions_uploads_and_scratch_files() {
     recipe.site.config_file("selinux.map", "foo user_webapp_t:s0:c33\nbar user_webapp_t:s0:c34\n");
     recipe.do_commands();
     recipe.install("php", "/usr/local/share/mod_selinux/sessions.php");
-    let configuration = format!("LoadModule php_module {}\n{ONE_CHILD}", php_module().display());
+    let configuration = format!("{}{ONE_PROCESS}AddHandler cgi-script .cgi\n", run_php());
     let httpd = recipe.start(Mpm::Prefork, &["cgi"], &configuration);
     let body = "--limit\r\nContent-Disposition: form-data; name=\"file\"; filename=\"photo.txt\"\r\n\
                 Content-Type: text/plain\r\n\r\na photo\r\n--limit--\r\n";

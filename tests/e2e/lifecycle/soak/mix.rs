@@ -4,7 +4,7 @@
 //! kernel's word on where it ran (httpd itself reads all of them).
 
 use crate::support::client::authorization;
-use crate::support::distribution::{dav_lock_folder, php_module};
+use crate::support::distribution::{dav_lock_folder, run_php};
 use crate::support::pages;
 use crate::support::{Mpm, Site};
 
@@ -61,9 +61,8 @@ pub fn configuration(mpm: Mpm) -> String {
     let servers = match mpm {
         // As many as there ever are, so that what they hold can be compared.
         Mpm::Prefork => format!(
-            "StartServers 12\nMinSpareServers 12\nMaxSpareServers 13\nMaxRequestWorkers 12\n\
-             LoadModule php_module {}\n<FilesMatch \"\\.php$\">\nSetHandler application/x-httpd-php\n</FilesMatch>\n",
-            php_module().display()
+            "StartServers 12\nMinSpareServers 12\nMaxSpareServers 13\nMaxRequestWorkers 12\n{}",
+            run_php()
         ),
         _ => "ServerLimit 8\nStartServers 2\nThreadsPerChild 16\nMaxRequestWorkers 32\nMinSpareThreads 1\n\
               MaxSpareThreads 32\nH2MinWorkers 4\nH2MaxWorkers 4\n"

@@ -41,10 +41,22 @@ pub fn with_task<T: Task, R>(body: impl FnOnce(&T) -> R) -> Option<R> {
     task.downcast_ref().map(body)
 }
 
-/// Names the calling thread, as `ps` and the kernel's audit records (`comm=`) have it: at most 15 bytes.
-pub fn name_this(name: &CStr) {
-    // SAFETY: the kernel copies the text.
-    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+/// A name for a thread, as `ps` and the kernel's audit records (`comm=`) have it.
+pub struct ThreadName([u8; 16]);
+
+impl ThreadName {
+    /// The first 15 bytes of a text.
+    pub fn new(text: &CStr) -> ThreadName {
+        let mut name = [0; 16];
+        name.iter_mut().zip(text.to_bytes().iter().take(15)).for_each(|(to, from)| *to = *from);
+        ThreadName(name)
+    }
+
+    /// Names the calling thread.
+    pub fn give(&self) {
+        // SAFETY: the text ends with a NUL, and the kernel copies it.
+        unsafe { libc::prctl(libc::PR_SET_NAME, self.0.as_ptr()) };
+    }
 }
 
 /// A thread under way. It is joined before this value is gone.

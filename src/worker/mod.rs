@@ -21,12 +21,11 @@ use crate::httpd::phase::PhaseCall;
 use crate::httpd::request::{Request, Ticket};
 use crate::httpd::signals::BlockedSignals;
 use crate::httpd::status::Status;
-use crate::httpd::thread::{Task, name_this, with_task};
+use crate::httpd::thread::{Task, ThreadName, with_task};
 use crate::selinux::{self, EnterError, SharedContext};
 use crate::status::counters;
 use handoff::{Handoff, Reply, SupervisorRequest, WorkerCommand, WorkerEvent};
 use messages::Code;
-use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -58,7 +57,7 @@ pub struct Job {
     ticket: Mutex<Option<Ticket>>,
     target: SharedContext,
     /// The name of the worker's thread meanwhile.
-    name: CString,
+    name: ThreadName,
     /// What is done for it with the server's privileges.
     supervisor: &'static dyn Supervisor,
     /// Serves a request that its handler has started (`serve`).
@@ -267,7 +266,7 @@ impl Job {
         panic::catch_panic(None, || {
             let mut ticket = self.take_ticket()?;
             let request = ticket.redeem();
-            name_this(&self.name);
+            self.name.give();
             if let Err(error) = self.worker.enter(&self.target) {
                 let text = format!("refused: {} cannot be entered: {error}", self.target);
                 counters::log_refusal(request, &Code::EnterFailed.message(text));

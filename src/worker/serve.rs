@@ -14,6 +14,7 @@ use crate::httpd::handler;
 use crate::httpd::request::Request;
 use crate::httpd::signals::BlockedSignals;
 use crate::httpd::status::Status;
+use crate::httpd::thread::ThreadName;
 use crate::selinux::SharedContext;
 use crate::status::counters::{self, WorkerKind};
 use messages::Code;
@@ -34,7 +35,7 @@ fn enter_for(
     supervisor: &'static dyn Supervisor,
     origin: Option<Arc<Job>>,
 ) -> Status {
-    let name = supervisor.thread_name(request).to_owned();
+    let name = ThreadName::new(supervisor.thread_name(request));
     filter::bridge(request, || FilterBridge { origin: origin.clone() });
     let serving = section(request).serving;
     let status = request.lend(|ticket| -> std::io::Result<Status> {

@@ -2,19 +2,23 @@
 //!
 //! Everything that confinement rests on is asked of the kernel itself. libselinux answers "disabled" to
 //! a process that may not read `/etc/selinux/config`, and caches a thread's context: neither will do.
+#![deny(unsafe_code)]
+
 pub mod query;
 pub mod state;
+mod sys;
 
 use mapping::Context;
 use once_cell::sync::OnceCell;
 use selinux::SecurityContext;
-use std::ffi::{CStr, CString, c_long};
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use sys::LsmRecord;
 use thiserror::Error;
 
 /// Whether the kernel confines anything.
@@ -74,21 +78,14 @@ fn parse(text: &[u8]) -> Option<Context> {
 #[derive(PartialEq, Eq, Debug)]
 pub struct EncodedContext {
     text: CString,
-    /// A `struct lsm_ctx` (`include/uapi/linux/lsm.h`): a head of four words, then the text.
-    record: Box<[u64]>,
+    record: LsmRecord,
 }
 
 /// A context to serve requests in. Requests with the same one may share it.
 pub type SharedContext = Arc<EncodedContext>;
 
-const LSM_ID_SELINUX: u64 = 101;
-const LSM_ATTR_CURRENT: libc::c_uint = 100;
-const LSM_FLAG_SINGLE: u32 = 1;
-const SYS_LSM_GET_SELF_ATTR: c_long = 459;
-const SYS_LSM_SET_SELF_ATTR: c_long = 460;
-const HEAD_WORDS: usize = 4;
-/// The kernel limits a context's text to a page.
-const RECORD_WORDS: usize = HEAD_WORDS + 512;
+/// What the kernel limits a context's text to: a page.
+const MAX_TEXT: usize = 4096;
 
 impl EncodedContext {
     /// Prepares a context, given as its text in normal form. Entering it is what shows whether the policy
@@ -96,15 +93,7 @@ impl EncodedContext {
     pub fn new(context: String) -> EncodedContext {
         // A context's grammar has no NUL in it; the empty one cannot be entered.
         let text = CString::new(context).unwrap_or_default();
-        let bytes = text.as_bytes_with_nul();
-        let words = HEAD_WORDS + bytes.len().div_ceil(8);
-        let mut record = vec![0; words].into_boxed_slice();
-        record[..HEAD_WORDS].copy_from_slice(&[LSM_ID_SELINUX, 0, words as u64 * 8, bytes.len() as u64]);
-        for (word, chunk) in record[HEAD_WORDS..].iter_mut().zip(bytes.chunks(8)) {
-            let mut eight = [0; 8];
-            eight[..chunk.len()].copy_from_slice(chunk);
-            *word = u64::from_ne_bytes(eight);
-        }
+        let record = LsmRecord::new(&text);
         EncodedContext { text, record }
     }
 
@@ -143,8 +132,8 @@ pub enum EnterError {
 pub fn enter(target: &EncodedContext) -> Result<(), EnterError> {
     let interface = Interface::get();
     interface.set(target).map_err(EnterError::Refused)?;
-    let mut place = [0; RECORD_WORDS];
-    let now = interface.read(&mut place).map_err(EnterError::Unread)?;
+    let mut buffer = [0; sys::HEAD + MAX_TEXT];
+    let now = interface.read(&mut buffer).map_err(EnterError::Unread)?;
     if now == target.text.to_bytes() {
         Ok(())
     } else {
@@ -169,8 +158,8 @@ impl Interface {
     fn get() -> Interface {
         static INTERFACE: OnceCell<Interface> = OnceCell::new();
         *INTERFACE.get_or_init(|| {
-            let may_read = Interface::SystemCall.read(&mut [0; RECORD_WORDS]).is_ok();
-            let written = set_self_attr(&[], 1).map_err(|error| error.raw_os_error());
+            let may_read = Interface::SystemCall.read(&mut [0; sys::HEAD + MAX_TEXT]).is_ok();
+            let written = sys::set_self_attr(None, 1).map_err(|error| error.raw_os_error());
             if may_read && written == Err(Some(libc::EINVAL)) {
                 Interface::SystemCall
             } else {
@@ -181,7 +170,7 @@ impl Interface {
 
     fn set(self, target: &EncodedContext) -> io::Result<()> {
         match self {
-            Interface::SystemCall => set_self_attr(&target.record, 0),
+            Interface::SystemCall => sys::set_self_attr(Some(&target.record), 0),
             Interface::ProcAndSocket => OpenOptions::new()
                 .write(true)
                 .open("/proc/thread-self/attr/current")?
@@ -190,78 +179,25 @@ impl Interface {
     }
 
     /// The calling thread's context, as the kernel writes it, without a NUL.
-    fn read(self, place: &mut [u64; RECORD_WORDS]) -> io::Result<&[u8]> {
-        let length = match self {
-            Interface::SystemCall => {
-                place[0] = LSM_ID_SELINUX;
-                let mut size = size_of_val(place) as u32;
-                // SAFETY: `place` is `size` bytes the kernel may write; with `SINGLE` it takes the id from it.
-                let count = unsafe {
-                    libc::syscall(
-                        SYS_LSM_GET_SELF_ATTR,
-                        LSM_ATTR_CURRENT,
-                        place.as_mut_ptr(),
-                        &raw mut size,
-                        LSM_FLAG_SINGLE,
-                    )
-                };
-                if count < 0 {
-                    return Err(io::Error::last_os_error());
-                }
-                if count != 1 || place[0] != LSM_ID_SELINUX {
-                    return Err(io::Error::from(io::ErrorKind::NotFound));
-                }
-                place[3] as usize
-            }
+    fn read(self, buffer: &mut [u8; sys::HEAD + MAX_TEXT]) -> io::Result<&[u8]> {
+        let text = match self {
+            Interface::SystemCall => sys::get_self_attr(buffer)?,
             Interface::ProcAndSocket => {
                 let (socket, _peer) = UnixStream::pair()?;
                 // Its peer was made with the label of this thread (`selinux_socket_socketpair`).
-                peer_label(socket.as_fd(), &mut bytes_mut(place)[HEAD_WORDS * 8..])?
+                sys::peer_label(socket.as_fd(), buffer)?
             }
         };
-        let text = bytes_mut(place)[HEAD_WORDS * 8..].get(..length);
-        let text = text.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         Ok(text.split(|byte| *byte == 0).next().unwrap_or_default())
     }
-}
-
-/// Gives the kernel a `struct lsm_ctx` for the calling thread.
-fn set_self_attr(record: &[u64], flags: u32) -> io::Result<()> {
-    let (bytes, attribute) = (size_of_val(record) as u32, LSM_ATTR_CURRENT);
-    // SAFETY: the record is that many bytes, which the kernel only reads.
-    let result = unsafe { libc::syscall(SYS_LSM_SET_SELF_ATTR, attribute, record.as_ptr(), bytes, flags) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-fn bytes_mut(words: &mut [u64; RECORD_WORDS]) -> &mut [u8] {
-    let length = size_of_val(words);
-    // SAFETY: the same memory; bytes have no alignment, and every value is a valid one.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), length) }
 }
 
 /// The context that the kernel has for the other end of a connection. Of a TCP connection it is what the
 /// labels of the client's packets say; where they have none, the error is `ENOPROTOOPT`.
 pub fn peer(socket: BorrowedFd<'_>) -> io::Result<Context> {
     let mut label = [0; mapping::MAX_CONTEXT + 1];
-    let length = peer_label(socket, &mut label)?;
-    let label = label.get(..length).and_then(parse);
+    let label = parse(sys::peer_label(socket, &mut label)?);
     label.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is no SELinux context"))
-}
-
-/// Writes the label of a socket's other end to `buffer`, and tells its length.
-fn peer_label(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = buffer.len() as libc::socklen_t;
-    // SAFETY: an open socket, and a buffer of that many bytes for the kernel to write.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEERSEC,
-            buffer.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    };
-    if result == 0 { Ok(length as usize) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Enters a context on a thread that then ends.

@@ -1,11 +1,10 @@
 //! Whether the kernel enforces the policy, for those who may not ask: a page that the kernel keeps up to date
 //! (`security/selinux/status.c`). Opened once, it is read as memory, on any thread.
 
-use super::Mode;
+use super::{Mode, sys};
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The kernel's page.
 #[derive(Debug)]
@@ -36,8 +35,6 @@ impl LiveState {
     }
 
     fn word(&self, word: usize) -> u32 {
-        // SAFETY: within the mapping, which is of a page; what the kernel writes there is seen as an atomic alone, which
-        // is loaded, relaxed: that needs no right to write.
-        unsafe { &*self.0.as_ptr().cast::<AtomicU32>().add(word) }.load(Ordering::Relaxed)
+        sys::load(&self.0, word)
     }
 }

@@ -129,20 +129,21 @@ pub const SERVERS_FILTERS: [&CStr; 6] = [
     c"mod_expires",
 ];
 
-/// Where the code of the interpreters is that httpd has loaded.
-pub fn code_of_interpreters() -> Vec<Range<usize>> {
-    let interpreters =
-        MODULES.iter().copied().filter(|module| matches!(module.kind, HandlerKind::Interpreter));
-    interpreters.filter_map(|module| code_of(module.source)).collect()
+/// The interpreters that httpd has loaded, by the names of their sources.
+fn loaded_interpreters() -> impl Iterator<Item = &'static CStr> {
+    let is_interpreter = |module: &&ForeignModule| matches!(module.kind, HandlerKind::Interpreter);
+    let loaded = MODULES.iter().copied().filter(is_interpreter).filter(|module| module.is_loaded());
+    loaded.map(|module| module.source)
 }
 
-/// The interpreters that httpd has loaded, by the names of their sources.
+/// Where the code of the interpreters is that httpd has loaded.
+pub fn code_of_interpreters() -> Vec<Range<usize>> {
+    loaded_interpreters().filter_map(code_of).collect()
+}
+
+/// The names of the interpreters that httpd has loaded.
 pub fn interpreters() -> Vec<&'static str> {
-    let modules = MODULES
-        .iter()
-        .copied()
-        .filter(|module| matches!(module.kind, HandlerKind::Interpreter) && module.is_loaded());
-    modules.filter_map(|module| module.source.to_str().ok()).collect()
+    loaded_interpreters().filter_map(|source| source.to_str().ok()).collect()
 }
 
 /// Why the handler of a mapped request is not to run, as it is chosen now; `None` where nothing speaks against it. `code`: where

@@ -282,11 +282,7 @@ fn peer_range(request: Request<'_>) -> Result<Range, String> {
 /// The line of the log that tells of a decision.
 fn describe(attested: &Attested<'_>, decided: &Decided<'_>) -> Message {
     let user = attested.user.map(|user| format!("user {}", Quoted(user.to_bytes())));
-    let what = match &decided.decision {
-        Decision::Keep => "served in the server context".to_owned(),
-        Decision::Enter(target) => format!("enters {target}"),
-        Decision::Refuse(why) => format!("refused: {why}"),
-    };
+    let what = explain::result(decided.decision);
     let (tag, rule) = (decided.tag.to_string_lossy(), decided.rule.to_string_lossy());
     let user = user.as_deref().unwrap_or("nobody logged in");
     Code::Decision.message(format!("tag {tag}, {user}, rule {rule}: {what}"))

@@ -17,6 +17,15 @@ pub fn describe(outcome: &Result<Option<Match>, RefusalReason>) -> String {
     }
 }
 
+/// A decision, in words.
+pub fn result(decision: &Decision<SharedContext>) -> String {
+    match decision {
+        Decision::Keep => "served in the server's context".to_owned(),
+        Decision::Enter(target) => format!("served in {target}"),
+        Decision::Refuse(why) => format!("refused: {why}"),
+    }
+}
+
 /// All that is known of a request's decision, as text.
 ///
 /// The context is entered for trial, on a thread that then ends.
@@ -56,24 +65,18 @@ pub fn text(
         line("rules", "none stand here");
     }
     line("", "");
-    match decision {
-        Decision::Keep => line("result", "served in the server's context"),
-        Decision::Refuse(why) => line("result", &format!("refused: {why}")),
-        Decision::Enter(target) => {
-            line("result", &format!("served in {target}"));
-            line(
-                "kernel",
-                &match selinux::probe(target) {
-                    Ok(()) => "lets a thread of httpd enter it".to_owned(),
-                    Err(error) => match (&started.server, target.context()) {
-                        (Some(server), Some(context)) => {
-                            format!("{error}; {}", query::missing_rule(server, &context, &error))
-                        }
-                        _ => error.to_string(),
-                    },
-                },
-            );
-        }
+    line("result", &result(decision));
+    if let Decision::Enter(target) = decision {
+        let answer = match selinux::probe(target) {
+            Ok(()) => "lets a thread of httpd enter it".to_owned(),
+            Err(error) => match (&started.server, target.context()) {
+                (Some(server), Some(context)) => {
+                    format!("{error}; {}", query::missing_rule(server, &context, &error))
+                }
+                _ => error.to_string(),
+            },
+        };
+        line("kernel", &answer);
     }
     text
 }

@@ -167,8 +167,12 @@ fn nothing_grows_with_50000_requests() {
     let what = format!("{threads} threads and {} descriptors at most", before.descriptors);
     let after = wait_for(&what, Duration::from_secs(30), settled);
     println!("{served} requests: {before:?} -> {after:?}");
-    // A leak of a hundred bytes a request would be 5 MB.
-    assert!(after.kilobytes < before.kilobytes + 4_096, "{before:?} -> {after:?} after {served} requests");
+    // A leak of a hundred bytes a request would be 5 MB. A spare has 64 kB at most, as `make bench` measures.
+    let spares = after.threads.saturating_sub(before.threads);
+    assert!(
+        after.kilobytes < before.kilobytes + 4_096 + 64 * spares,
+        "{before:?} -> {after:?} after {served} requests"
+    );
 }
 
 #[test]

@@ -109,8 +109,9 @@ fn memory_that_httpd_does_not_get_ends_the_child_on_a_worker_as_elsewhere() {
         let kilobytes =
             status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().split(' ').next());
         let bytes = (kilobytes.unwrap().parse::<usize>().unwrap() + 64_000) * 1024;
+        // 64 MB more. What fills ten times as much does not fill the machine, where another child gets to it.
         run("prlimit", &["--pid", &child, &format!("--as={bytes}")]);
-        assert_fatal(&httpd, &format!("{path}?1000"), None, path);
+        assert_fatal(&httpd, &format!("{path}?200"), None, path);
         assert_served(&httpd);
     }
 }

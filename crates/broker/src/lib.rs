@@ -1,0 +1,7 @@
+//! What `selinux-broker` and those that talk to it have in common: the files of applications, and the line that asks for one.
+
+#![deny(unsafe_code)]
+
+pub mod app;
+pub mod message;
+mod sys;

@@ -164,7 +164,10 @@ impl App {
                 Some(quantity) => Ok(Some(quantity)),
                 None => {
                     let units = units.iter().map(|(unit, _)| format!("\"1{unit}\"")).collect::<Vec<_>>();
-                    Err(wrong(value.span().start, format!("{name} is a number with a unit: {}", units.join(", "))))
+                    Err(wrong(
+                        value.span().start,
+                        format!("{name} is a number with a unit: {}", units.join(", ")),
+                    ))
                 }
             },
         };
@@ -179,7 +182,10 @@ impl App {
             }
         }
         if callers.is_empty() {
-            return Err(wrong(file.callers.span().start, "callers is empty: nobody would be served".to_owned()));
+            return Err(wrong(
+                file.callers.span().start,
+                "callers is empty: nobody would be served".to_owned(),
+            ));
         }
         Ok(App {
             name: name.to_owned(),
@@ -187,10 +193,16 @@ impl App {
             protocol: file.protocol,
             processes: number(file.processes, "processes", 1, 1000)?,
             contexts: number(file.contexts, "contexts", 100, 10_000)?,
-            idle: Duration::from_secs(unit(file.idle, "idle", &[("s", 1), ("m", 60), ("h", 3600)])?.unwrap_or(60)),
+            idle: Duration::from_secs(
+                unit(file.idle, "idle", &[("s", 1), ("m", 60), ("h", 3600)])?.unwrap_or(60),
+            ),
             memory: unit(file.memory, "memory", &[("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)])?,
             state: file.state,
-            environment: file.environment.into_iter().map(|(name, value)| (name.into_inner(), value)).collect(),
+            environment: file
+                .environment
+                .into_iter()
+                .map(|(name, value)| (name.into_inner(), value))
+                .collect(),
             command: file.command.into_inner(),
             callers,
         })
@@ -219,7 +231,9 @@ impl App {
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
 }
 
 /// Whether this may be an SELinux type.

@@ -3,5 +3,10 @@
 #![deny(unsafe_code)]
 
 pub mod app;
+pub mod apps;
+pub mod daemon;
 pub mod message;
+pub mod place;
+pub mod pools;
+mod program;
 mod sys;

@@ -33,7 +33,8 @@ impl Line {
         let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
             return if bytes.len() < MAX_LINE { Line::Unfinished } else { Line::Wrong };
         };
-        let line = (end + 1 == bytes.len() && end < MAX_LINE).then(|| std::str::from_utf8(&bytes[..end]).ok());
+        let line =
+            (end + 1 == bytes.len() && end < MAX_LINE).then(|| std::str::from_utf8(&bytes[..end]).ok());
         match line.flatten().map(|line| line.split_once(' ').unwrap_or((line, ""))) {
             Some(("pool", name)) if is_name(name) => Line::Whole(Question::Pool(name.to_owned())),
             Some(("status", "")) if end == "status".len() => Line::Whole(Question::Status),
@@ -103,8 +104,18 @@ mod tests {
             assert_eq!(Line::read(unfinished), Line::Unfinished);
         }
         for wrong in [
-            &b"\n"[..], b"pool\n", b"pool \n", b"pool PHP\n", b"pool ../x\n", b"pool php \n", b"pool php\nx",
-            b"status \n", b"status x\n", b"pool \xff\n", b"Pool php\n", b"pool php\0\n",
+            &b"\n"[..],
+            b"pool\n",
+            b"pool \n",
+            b"pool PHP\n",
+            b"pool ../x\n",
+            b"pool php \n",
+            b"pool php\nx",
+            b"status \n",
+            b"status x\n",
+            b"pool \xff\n",
+            b"Pool php\n",
+            b"pool php\0\n",
         ] {
             assert_eq!(Line::read(wrong), Line::Wrong, "{wrong:?}");
         }

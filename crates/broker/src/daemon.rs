@@ -1,0 +1,326 @@
+//! The broker's loop: what callers ask is answered, processes are started where connections wait, and end when they have
+//! nothing to do. One thread, and nothing in it waits for anybody.
+
+use crate::app::App;
+use crate::apps::Apps;
+use crate::message::{Answer, Line, MAX_LINE, Question};
+use crate::place;
+use crate::pools::{Action, Key, Pools};
+use crate::program;
+use crate::sys::Process;
+use mapping::Context;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use std::collections::BTreeMap;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How many callers are attended to at one time. Further ones wait in the socket's queue.
+const CALLERS: usize = 64;
+
+/// How long a caller has for its line, and to take its answer.
+const HASTE: Duration = Duration::from_secs(2);
+
+/// How many pools are remembered that have no process.
+const REMEMBERED: usize = 2_000;
+
+/// The broker, and all that it holds.
+pub struct Daemon {
+    apps: Apps,
+    /// Folders of sockets, and of states.
+    run: PathBuf,
+    state: PathBuf,
+    control: UnixListener,
+    callers: Vec<Caller>,
+    pools: Pools,
+    open: BTreeMap<Key, Open>,
+    processes: BTreeMap<u32, (Key, Process)>,
+    refused: u64,
+}
+
+/// A pool's listener.
+struct Open {
+    listener: UnixListener,
+    path: PathBuf,
+    context: Context,
+    app: Arc<App>,
+}
+
+/// A connection to the broker's own socket.
+struct Caller {
+    stream: UnixStream,
+    since: Instant,
+    line: Vec<u8>,
+}
+
+impl Daemon {
+    /// A broker that answers on `control`.
+    ///
+    /// # Errors
+    /// Its socket cannot be set up.
+    pub fn new(control: UnixListener, apps: Apps, run: PathBuf, state: PathBuf) -> io::Result<Daemon> {
+        control.set_nonblocking(true)?;
+        Ok(Daemon {
+            apps,
+            run,
+            state,
+            control,
+            callers: Vec::new(),
+            pools: Pools::default(),
+            open: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            refused: 0,
+        })
+    }
+
+    /// Serves, until the process is ended.
+    ///
+    /// # Errors
+    /// The kernel no longer tells what has happened.
+    pub fn run(&mut self) -> io::Result<()> {
+        loop {
+            self.turn()?;
+        }
+    }
+
+    /// Waits for something to happen, and does what is to be done then.
+    fn turn(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        self.look_again(now);
+        let actions: Vec<_> = self.pools.due(now).into_iter().chain(self.pools.forget(REMEMBERED)).collect();
+        self.perform(actions, now);
+        let is_new = |key: &&Key| self.pools.watched(key) == Some(false);
+        let watched: Vec<Key> = self.open.keys().filter(is_new).cloned().collect();
+        let numbers: Vec<u32> = self.processes.keys().copied().collect();
+        let asked = self.callers.len();
+        let (accepts, ready, waiting, ended) = {
+            let mut descriptors = Vec::new();
+            let flags = if asked < CALLERS { PollFlags::IN } else { PollFlags::empty() };
+            descriptors.push(PollFd::new(&self.control, flags));
+            descriptors.extend(self.callers.iter().map(|caller| PollFd::new(&caller.stream, PollFlags::IN)));
+            descriptors
+                .extend(watched.iter().map(|key| PollFd::new(&self.open[key].listener, PollFlags::IN)));
+            descriptors.extend(
+                numbers.iter().map(|id| PollFd::new(&self.processes[id].1.descriptor, PollFlags::IN)),
+            );
+            let deadline =
+                self.callers.iter().map(|caller| caller.since + HASTE).chain(self.pools.next(now)).min();
+            let timeout = deadline.map(|deadline| Timespec::try_from(deadline - now).unwrap_or_default());
+            match poll(&mut descriptors, timeout.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let is_ready: Vec<bool> = descriptors.iter().map(|one| !one.revents().is_empty()).collect();
+            let (callers, rest) = is_ready[1..].split_at(asked);
+            let (listeners, ends) = rest.split_at(watched.len());
+            (is_ready[0], callers.to_vec(), listeners.to_vec(), ends.to_vec())
+        };
+        let now = Instant::now();
+        for (key, waits) in watched.iter().zip(waiting) {
+            self.pools.waits(key, waits, now);
+        }
+        for id in numbers.into_iter().zip(ended).filter_map(|(id, ended)| ended.then_some(id)) {
+            self.bury(id, now);
+        }
+        self.attend(&ready, now);
+        if accepts {
+            self.accept(now);
+        }
+        Ok(())
+    }
+
+    /// Asks whether the connections that waited at the last turn still do.
+    fn look_again(&mut self, now: Instant) {
+        for (key, open) in &self.open {
+            if self.pools.watched(key) == Some(true) {
+                let mut one = [PollFd::new(&open.listener, PollFlags::IN)];
+                let waits = poll(&mut one, Some(&Timespec::default())).is_ok_and(|count| count > 0);
+                self.pools.waits(key, waits, now);
+            }
+        }
+    }
+
+    /// Takes those who wait at the broker's own socket.
+    fn accept(&mut self, now: Instant) {
+        while self.callers.len() < CALLERS {
+            match self.control.accept() {
+                Ok((stream, _)) if stream.set_nonblocking(true).is_ok() => {
+                    self.callers.push(Caller { stream, since: now, line: Vec::new() });
+                }
+                Ok(_) => {}
+                // Nobody else waits; or no descriptor is left, and they wait on.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Reads what callers say, and answers those whose line has come.
+    fn attend(&mut self, ready: &[bool], now: Instant) {
+        let mut callers = std::mem::take(&mut self.callers);
+        let mut ready = ready.iter().copied().chain(std::iter::repeat(false));
+        callers.retain_mut(|caller| {
+            let line = if ready.next().unwrap_or(false) { caller.read() } else { Line::Unfinished };
+            match line {
+                Line::Unfinished if now - caller.since < HASTE => return true,
+                Line::Unfinished => self.refuse(caller, "it has said nothing for too long"),
+                Line::Wrong => self.refuse(caller, "it has said what nobody asks"),
+                Line::Whole(question) => self.answer(caller, &question, now),
+            }
+            false
+        });
+        self.callers = callers;
+    }
+
+    fn refuse(&mut self, caller: &mut Caller, why: &str) {
+        self.refused += 1;
+        let who =
+            confinement::peer(caller.stream.as_fd()).map_or("no context".to_owned(), |who| who.to_string());
+        eprintln!("refused: a caller in {who}: {why}");
+        caller.say(&Answer::No(why.to_owned()).to_string());
+    }
+
+    fn answer(&mut self, caller: &mut Caller, question: &Question, now: Instant) {
+        let who = match confinement::peer(caller.stream.as_fd()) {
+            Ok(who) => who,
+            Err(error) => {
+                return self.refuse(caller, &format!("the kernel does not tell its context: {error}"));
+            }
+        };
+        match question {
+            Question::Status => caller.say(&self.status(now)),
+            Question::Pool(name) => match self.pool(name, &who, now) {
+                Ok(path) => caller.say(&Answer::Ok(path.display().to_string()).to_string()),
+                Err(why) => self.refuse(caller, &format!("{name}: {why}")),
+            },
+        }
+    }
+
+    /// The socket of a pool for a caller in this context.
+    fn pool(&mut self, name: &str, who: &Context, now: Instant) -> Result<PathBuf, String> {
+        let app = self.apps.get(name)?;
+        let type_ = app
+            .callers
+            .get(who.type_())
+            .ok_or_else(|| format!("callers has no worker = {:?}", who.type_()))?;
+        let context = Context::parse(&format!("{}:{}:{type_}", who.user(), who.role()))
+            .map_err(|error| error.to_string())?
+            .with_range(who.range().cloned());
+        let key = Key { app: name.to_owned(), context: context.to_string() };
+        let action = self.pools.ask(&key, &app, now)?;
+        if !self.open.contains_key(&key) {
+            let open = self.listen(&key, context, app).map_err(|error| format!("no socket: {error}"))?;
+            self.open.insert(key.clone(), open);
+        }
+        debug_assert_eq!(action, Action::Listen(key.clone()));
+        Ok(self.open[&key].path.clone())
+    }
+
+    fn listen(&self, key: &Key, context: Context, app: Arc<App>) -> io::Result<Open> {
+        let folder = place::make_folder(&self.run, key, &context, place::SOCKET_TYPE, 0o700)?;
+        let (listener, path) = place::listen(&folder, &context)?;
+        Ok(Open { listener, path, context, app })
+    }
+
+    /// Does what is to be done.
+    fn perform(&mut self, actions: Vec<Action>, now: Instant) {
+        let mut left = actions;
+        while let Some(action) = left.pop() {
+            match action {
+                Action::Listen(_) => {}
+                Action::Start(key) => left.extend(self.start(&key, now)),
+                Action::End(_, id) => self.signal(id, Signal::TERM),
+                Action::Kill(_, id) => self.signal(id, Signal::KILL),
+                Action::Close(key) => {
+                    if let Some(open) = self.open.remove(&key) {
+                        let _ = std::fs::remove_file(&open.path);
+                    }
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, key: &Key, now: Instant) -> Vec<Action> {
+        let Some(open) = self.open.get(key) else { return Vec::new() };
+        let result = program::start(&open.app, key, &open.context, &open.listener, &self.state);
+        if let Err(error) = &result {
+            eprintln!("{} in {}: {error}", key.app, key.context);
+        }
+        let result = result.map(|process| {
+            let id = process.id.as_raw_nonzero().get().unsigned_abs();
+            self.processes.insert(id, (key.clone(), process));
+            id
+        });
+        self.pools.started(key, result, now)
+    }
+
+    fn signal(&self, id: u32, signal: Signal) {
+        if let Some((_, process)) = self.processes.get(&id) {
+            // The leader of a session is one of a group. Ending goes to it alone: it knows what its own processes do.
+            let _ = match signal {
+                Signal::KILL => kill_process_group(process.id, signal),
+                _ => kill_process(process.id, signal),
+            };
+        }
+    }
+
+    /// A process has ended.
+    fn bury(&mut self, id: u32, now: Instant) {
+        let Some((key, process)) = self.processes.remove(&id) else { return };
+        let status = waitid(WaitId::PidFd(process.descriptor.as_fd()), WaitIdOptions::EXITED).ok().flatten();
+        // What it has left behind goes with it.
+        let _ = kill_process_group(process.id, Signal::KILL);
+        let how = match status.map(|status| (status.exit_status(), status.terminating_signal())) {
+            Some((Some(code), _)) => format!("exit status {code}"),
+            Some((_, Some(signal))) => format!("signal {signal}"),
+            _ => "how is not known".to_owned(),
+        };
+        let actions = self.pools.ended(&key, id, &how, now);
+        if !actions.is_empty() {
+            eprintln!("{} in {}: it ends as soon as it is started: {how}", key.app, key.context);
+        }
+        self.perform(actions, now);
+    }
+
+    /// A line for each pool.
+    fn status(&self, now: Instant) -> String {
+        let mut text = format!("refused {}\n", self.refused);
+        for told in self.pools.tell(now) {
+            let processes: Vec<_> = told.processes.iter().map(u32::to_string).collect();
+            text += &format!(
+                "pool {} {} processes={} idle={} starts={} error={}\n",
+                told.key.app,
+                told.key.context,
+                processes.join(","),
+                told.idle.as_secs(),
+                told.starts,
+                told.error.unwrap_or_default()
+            );
+        }
+        text
+    }
+}
+
+impl Caller {
+    /// What has come of its line.
+    fn read(&mut self) -> Line {
+        let mut bytes = [0; MAX_LINE];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => Line::Wrong,
+            Ok(count) => {
+                self.line.extend(&bytes[..count]);
+                Line::read(&self.line)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Line::Unfinished,
+            Err(_) => Line::Wrong,
+        }
+    }
+
+    /// Says what the socket takes at once. Who does not read gets no more.
+    fn say(&mut self, text: &str) {
+        let _ = self.stream.write(text.as_bytes());
+    }
+}

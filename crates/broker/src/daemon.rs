@@ -1,13 +1,11 @@
 //! The broker's loop: what callers ask is answered, processes are started where connections wait, and end when they have
 //! nothing to do. One thread, and nothing in it waits for anybody.
 
-use crate::app::App;
-use crate::apps::Apps;
-use crate::message::{Answer, Line, MAX_LINE, Question};
 use crate::place;
 use crate::pools::{Action, Key, Pools};
 use crate::program;
 use crate::sys::Process;
+use apps::{Answer, App, Folder, Line, MAX_LINE, Question};
 use mapping::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
@@ -30,7 +28,7 @@ const REMEMBERED: usize = 2_000;
 
 /// The broker, and all that it holds.
 pub struct Daemon {
-    apps: Apps,
+    apps: Folder,
     /// Folders of sockets, and of states.
     run: PathBuf,
     state: PathBuf,
@@ -62,7 +60,7 @@ impl Daemon {
     ///
     /// # Errors
     /// Its socket cannot be set up.
-    pub fn new(control: UnixListener, apps: Apps, run: PathBuf, state: PathBuf) -> io::Result<Daemon> {
+    pub fn new(control: UnixListener, apps: Folder, run: PathBuf, state: PathBuf) -> io::Result<Daemon> {
         control.set_nonblocking(true)?;
         Ok(Daemon {
             apps,

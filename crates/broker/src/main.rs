@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use broker::apps::Apps;
+use apps::Folder;
 use broker::daemon::Daemon;
 use clap::Parser;
 use std::os::unix::net::UnixListener;
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 
 /// Reads all files, and tells of each that cannot be used.
 fn check(arguments: &Arguments) -> Result<(), String> {
-    let mut apps = Apps::new(&arguments.apps);
+    let mut apps = Folder::new(&arguments.apps);
     let names = apps.names().map_err(|error| format!("{}: {error}", arguments.apps.display()))?;
     let wrong: Vec<_> = names.iter().filter_map(|name| apps.get(name).err()).collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\nselinux-broker: ")) }
@@ -60,5 +60,5 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
     }
     let control = UnixListener::bind(&path)?;
     let sockets = arguments.run.join("apps");
-    Daemon::new(control, Apps::new(&arguments.apps), sockets, arguments.state.clone())?.run()
+    Daemon::new(control, Folder::new(&arguments.apps), sockets, arguments.state.clone())?.run()
 }

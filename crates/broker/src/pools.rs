@@ -3,7 +3,7 @@
 //! It does nothing itself and reads no clock: it is told what has happened and when, and says what is to be done. So a test
 //! can show it any course of events.
 
-use crate::app::App;
+use apps::App;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,6 +61,8 @@ struct Process {
 struct Pool {
     app: Arc<App>,
     processes: Vec<Process>,
+    /// Whether one is about to be there: what it will come to is not told yet.
+    starting: bool,
     /// When it was last seen to have something to do.
     busy: Instant,
     /// Since when a connection waits.
@@ -112,6 +114,7 @@ impl Pools {
         let pool = self.all.entry(key.clone()).or_insert_with(|| Pool {
             app: Arc::clone(app),
             processes: Vec::new(),
+            starting: false,
             busy: now,
             waiting: None,
             failures: 0,
@@ -152,6 +155,7 @@ impl Pools {
     /// What `Action::Start` has come to.
     pub fn started(&mut self, key: &Key, result: Result<u32, String>, now: Instant) -> Vec<Action> {
         let Some(pool) = self.all.get_mut(key) else { return Vec::new() };
+        pool.starting = false;
         match result {
             Ok(id) => {
                 pool.starts += 1;
@@ -245,9 +249,11 @@ impl Pools {
     /// nothing to do for longest. Where none has nothing to do, nobody's is ended.
     fn make_room(&mut self, key: &Key, now: Instant) -> Option<Action> {
         let pool = self.all.get(key)?;
+        let limit = pool.app.contexts as usize;
         let others = || self.all.iter().filter(|(other, _)| other.app == key.app && *other != key);
-        let alive = others().filter(|(_, pool)| !pool.processes.is_empty()).count();
-        if !pool.processes.is_empty() || alive < pool.app.contexts as usize {
+        let alive = others().filter(|(_, pool)| pool.is_alive()).count();
+        if pool.is_alive() || alive < limit {
+            self.all.get_mut(key)?.starting = true;
             return Some(Action::Start(key.clone()));
         }
         // One that ends already makes room by itself.
@@ -296,8 +302,13 @@ impl Pools {
 }
 
 impl Pool {
+    /// Whether it is one of the contexts in use.
+    fn is_alive(&self) -> bool {
+        self.starting || !self.processes.is_empty()
+    }
+
     fn has_room(&self) -> bool {
-        self.pause.is_none() && self.processes.len() < self.app.processes as usize
+        self.pause.is_none() && !self.starting && self.processes.len() < self.app.processes as usize
     }
 
     /// How long a connection may wait for the processes that there are.

@@ -1,9 +1,9 @@
 //! A process of a pool: its environment, its folder, its context.
 
-use crate::app::{App, SocketStyle};
 use crate::place;
 use crate::pools::Key;
 use crate::sys::{self, Process, Program};
+use apps::{App, SocketStyle};
 use mapping::Context;
 use selinux::SecurityContext;
 use std::ffi::CString;

@@ -1,7 +1,7 @@
 //! Any course of events: never more processes or contexts than an application may have, nobody waits for ever, nothing is
 //! tried again before its time.
 
-use broker::app::App;
+use apps::App;
 use broker::pools::{Action, GRACE, Key, LONGEST_WAIT, PATIENCE, Pools};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

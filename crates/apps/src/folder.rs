@@ -15,8 +15,8 @@ const MAX_FILE: u64 = 64 * 1024;
 
 /// A folder of applications.
 #[derive(Debug)]
-pub struct Apps {
-    folder: PathBuf,
+pub struct Folder {
+    path: PathBuf,
     read: BTreeMap<String, Read>,
 }
 
@@ -30,11 +30,11 @@ struct Read {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Version(u64, u64, Option<SystemTime>);
 
-impl Apps {
+impl Folder {
     /// Nothing is read before it is asked for.
     #[must_use]
-    pub fn new(folder: &Path) -> Apps {
-        Apps { folder: folder.to_owned(), read: BTreeMap::new() }
+    pub fn new(folder: &Path) -> Folder {
+        Folder { path: folder.to_owned(), read: BTreeMap::new() }
     }
 
     /// The names of all applications whose files are there.
@@ -43,7 +43,7 @@ impl Apps {
     /// The folder cannot be read.
     pub fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
+        for entry in fs::read_dir(&self.path)? {
             names.extend(App::name_of(&entry?.path()).map(str::to_owned));
         }
         names.sort();
@@ -58,7 +58,7 @@ impl Apps {
         if !is_name(name) {
             return Err(format!("{name:?} is no application's name"));
         }
-        let path = App::path(&self.folder, name);
+        let path = App::path(&self.path, name);
         let shown = path.display().to_string();
         let found = (|| {
             let metadata = fs::metadata(&path)?;
@@ -101,7 +101,7 @@ fn is_trusted(path: &Path) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Apps;
+    use super::Folder;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_file_is_read_again_when_it_has_changed_and_believed_when_it_is_roots() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, mut apps) = (folder.path().join("x.toml"), Apps::new(folder.path()));
+        let (path, mut apps) = (folder.path().join("x.toml"), Folder::new(folder.path()));
         assert!(apps.get("x").unwrap_err().contains("No such file"));
         assert!(apps.get("../x").unwrap_err().contains("no application's name"));
         fs::write(&path, APP).unwrap();

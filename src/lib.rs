@@ -70,5 +70,5 @@ unsafe impl httpd::configuration::Module for config::settings::Selinux {
 pub static selinux_module: httpd::module::ModuleRecord = httpd::module::ModuleRecord::new::<
     config::settings::Selinux,
     Hooks,
-    15,
+    16,
 >(c"mod_selinux.c", &config::directives::TABLE);

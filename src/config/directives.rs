@@ -3,7 +3,7 @@
 use crate::config::arguments::{domain, flag};
 use crate::config::rule::{self, Granted, MapFile, Slot};
 use crate::config::server_directives::{
-    INTERPRETERS, PRIVATE_TMP, REQUIRED, SERVER_DOMAIN, SERVER_HANDLER, WORKER,
+    BROKER, INTERPRETERS, PRIVATE_TMP, REQUIRED, SERVER_DOMAIN, SERVER_HANDLER, WORKER,
 };
 use crate::config::settings::{Section, Selinux, Settings};
 use crate::httpd::directive::{
@@ -15,7 +15,7 @@ use mapping::{DomainSpec, Network, Peer, Rule, RuleList, Unmapped};
 use std::sync::Arc;
 
 /// All directives of the module.
-pub static TABLE: DirectiveTable<Selinux, 15> = DirectiveTable::new([
+pub static TABLE: DirectiveTable<Selinux, 16> = DirectiveTable::new([
     SERVER_DOMAIN,
     DOMAIN_MAP,
     GROUP_FILE,
@@ -31,6 +31,7 @@ pub static TABLE: DirectiveTable<Selinux, 15> = DirectiveTable::new([
     INTERPRETERS,
     SERVER_HANDLER,
     PRIVATE_TMP,
+    BROKER,
 ]);
 
 type SectionRow = Row<Selinux>;

@@ -83,6 +83,23 @@ impl Setter for PrivateTmp {
     }
 }
 
+pub const BROKER: SectionRow = one_argument::<Broker>(
+    c"SELinuxBroker",
+    c"the socket of selinux-broker, which has processes of applications (SetHandler selinux-app:NAME) for each context",
+);
+
+struct Broker;
+
+impl Setter for Broker {
+    type Module = Selinux;
+    const CONTEXT: DirectiveContext = DirectiveContext::Server;
+
+    fn set<'c>(directive: &Directive<'c>, _: &mut Section<'c>, argument: &str) -> Result<(), String> {
+        let path = directive.path(argument).ok_or_else(|| format!("{argument} is no path"))?;
+        set_once(&mut Settings::of(directive.keeper()).configured().broker, path)
+    }
+}
+
 pub const SERVER_HANDLER: SectionRow = words::<ServerHandler>(
     c"SELinuxServerHandler",
     c"names of handlers (SetHandler) that are the server's own work, and are served in its context",

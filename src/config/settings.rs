@@ -10,10 +10,12 @@ use crate::httpd::pool::Name;
 use crate::httpd::request::Request;
 use crate::maps::{Maps, Sources};
 use crate::selinux::state::LiveState;
+use apps::App;
 use mapping::{Context, DomainSpec, Network, Peer, RuleList, Unmapped};
 use messages::Message;
+use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,6 +63,8 @@ pub struct Configured {
     pub server_handlers: Vec<CString>,
     /// `SELinuxPrivateTmp`, with where it stands.
     pub private_tmp: Option<(String, PathBuf)>,
+    /// `SELinuxBroker`: its socket.
+    pub broker: Option<PathBuf>,
     /// The rules of all sections, in the order they were read.
     pub rules: Vec<Arc<Rule>>,
     /// The files that rules read.
@@ -77,6 +81,16 @@ impl Configured {
     /// Whether some request is not to be served in the server context.
     pub fn confines(&self) -> bool {
         self.reads_peer || !self.rules.is_empty()
+    }
+
+    /// The socket of `selinux-broker`.
+    pub fn broker(&self) -> &Path {
+        self.broker.as_deref().unwrap_or(Path::new("/run/mod_selinux/broker"))
+    }
+
+    /// The folder of the applications' files.
+    pub fn apps(&self) -> &Path {
+        Path::new("/etc/mod_selinux/apps")
     }
 
     /// Whether interpreters that all contexts share run pages of mapped requests.
@@ -118,6 +132,8 @@ pub struct Started {
     pub server: Option<Context>,
     /// User, role and type of the contexts that rules of their own lead to. (Those of maps change.)
     pub pages: Vec<String>,
+    /// The applications that there are.
+    pub apps: BTreeMap<String, Arc<App>>,
     /// Whether any type may come: a rule reads the environment.
     pub any_type: bool,
     /// The handlers by whose name mod_wsgi may run Python in httpd itself.

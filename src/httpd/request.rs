@@ -188,6 +188,22 @@ impl<'r> Request<'r> {
         unsafe { c_str(self.get().handler) }
     }
 
+    /// The path that the client, or who has redirected it, has asked for.
+    pub fn uri(self) -> Option<&'r CStr> {
+        // SAFETY: null or a C string in the request's pool.
+        unsafe { c_str(self.get().uri) }
+    }
+
+    /// Has another handler answer, by its name; with another file, where one is given. Both are in the request's pool, or live
+    /// longer.
+    pub fn hand_to(mut self, handler: &'r CStr, filename: Option<&'r CStr>) {
+        let request = self.get_mut();
+        request.handler = handler.as_ptr();
+        if let Some(filename) = filename {
+            request.filename = filename.as_ptr().cast_mut();
+        }
+    }
+
     /// What the request is mapped to.
     pub fn filename(self) -> Option<&'r CStr> {
         // SAFETY: null or a C string in the request's pool.

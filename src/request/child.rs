@@ -1,5 +1,6 @@
 //! What a child of httpd has for itself from its beginning to its end.
 
+use super::app::Sockets;
 use crate::httpd::random;
 use messages::{Code, Message};
 use std::ops::Range;
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Child {
     /// Where the code of the interpreters is that httpd has loaded; empty where nobody is mapped.
     pub interpreters: Vec<Range<usize>>,
+    /// The sockets of applications that it knows.
+    pub sockets: Sockets,
     next_tag: AtomicU64,
 }
 
@@ -18,7 +21,11 @@ static CHILD: OnceLock<Child> = OnceLock::new();
 impl Child {
     /// This process is one from now on. (httpd begins a child once.)
     pub fn begin(interpreters: Vec<Range<usize>>) -> &'static Child {
-        CHILD.get_or_init(|| Child { interpreters, next_tag: AtomicU64::new(random()) })
+        CHILD.get_or_init(|| Child {
+            interpreters,
+            sockets: Sockets::default(),
+            next_tag: AtomicU64::new(random()),
+        })
     }
 
     /// This process as a child.

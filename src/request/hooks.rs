@@ -2,7 +2,7 @@
 
 use super::child::Child;
 use super::privileged::{self, Privileged};
-use super::{decide, record};
+use super::{app, decide, record};
 use crate::config::settings::section;
 use crate::httpd::handler;
 use crate::httpd::hook::RequestHook;
@@ -86,6 +86,9 @@ impl RequestHook for Handler {
                 request,
                 &mut |target| serve::enter(request, target, &Privileged),
                 &mut || {
+                    if app::name(request).is_some() {
+                        return app::refuse_unmapped(request);
+                    }
                     counters::kept();
                     handler::go_on_here(request);
                     Status::DECLINED
@@ -97,7 +100,7 @@ impl RequestHook for Handler {
                 if worker::is_at(target)
                     && Child::this().is_ok_and(|child| privileged::refusal(request, child).is_none()) =>
             {
-                Status::DECLINED
+                app::run(request, target)
             }
             _ => worker::serve_via_supervisor(request),
         }

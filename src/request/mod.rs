@@ -1,5 +1,6 @@
 //! The way of a request: who asks, which rules apply, what is decided, and what each hook does about it.
 
+mod app;
 pub mod audit_tag;
 pub mod child;
 pub mod decide;

@@ -19,9 +19,12 @@ use crate::request::private_tmp;
 use crate::selinux::contexts::{ContextSet, Faults, resolve};
 use crate::selinux::state::LiveState;
 use crate::selinux::{self, EncodedContext, Mode, query};
+use apps::{App, Folder};
 use mapping::{Context, Rule as Source};
 use messages::{Code, Message};
+use std::collections::BTreeMap;
 use std::ffi::CStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, io};
 
@@ -39,6 +42,7 @@ pub fn start(mut configured: Configured, main: &Server<'_>) -> Result<Option<Sta
             configured,
             server: None,
             pages: Vec::new(),
+            apps: BTreeMap::new(),
             any_type: false,
             python: Vec::new(),
             only_own_range: false,
@@ -74,6 +78,7 @@ pub fn start(mut configured: Configured, main: &Server<'_>) -> Result<Option<Sta
     }
     let started = Started {
         pages: reachable.bases(),
+        apps: apps(configured.apps())?,
         any_type,
         python: interop::wsgi::python_handlers(),
         only_own_range: loss.is_some(),
@@ -103,6 +108,21 @@ pub fn start(mut configured: Configured, main: &Server<'_>) -> Result<Option<Sta
         log::server(&Code::Started.message(text));
     }
     Ok(Some(started))
+}
+
+/// All applications in their folder: none where that is not there.
+fn apps(path: &Path) -> Result<BTreeMap<String, Arc<App>>, Faults> {
+    let mut folder = Folder::new(path);
+    let names = match folder.names() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        names => names.map_err(|error| format!("{}: {error}", path.display())),
+    };
+    let read =
+        |name: String| folder.get(&name).map(|app| (name, app)).map_err(|error| Code::BadApp.message(error));
+    let names = names.map_err(|error| vec![Code::BadApp.message(error)])?;
+    let (good, bad): (Vec<_>, Vec<_>) = names.into_iter().map(read).partition(Result::is_ok);
+    let bad: Faults = bad.into_iter().filter_map(Result::err).collect();
+    if bad.is_empty() { Ok(good.into_iter().filter_map(Result::ok).collect()) } else { Err(bad) }
 }
 
 /// Makes ready what the children about to be made serve requests by.

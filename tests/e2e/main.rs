@@ -6,6 +6,7 @@
 
 mod support;
 
+mod applications;
 mod confinement;
 mod documents;
 mod interop;

@@ -29,7 +29,7 @@ pub enum EnterError {
 }
 
 /// A context's text.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Hash, Debug)]
 pub struct EncodedContext(CString);
 pub type SharedContext = Arc<EncodedContext>;
 

@@ -67,9 +67,11 @@ fn environment(app: &App, listener: &UnixListener, state: Option<&str>) -> io::R
             let address = listener.local_addr()?;
             let path = address.as_pathname().and_then(Path::to_str).ok_or(io::ErrorKind::InvalidInput)?;
             variables.push(("FPM_SOCKETS".to_owned(), format!("{path}=3")));
+            // What its configuration is to say: `listen = ${SOCKET}`.
+            variables.push(("SOCKET".to_owned(), path.to_owned()));
         }
     }
-    variables.extend(state.map(|state| ("TMPDIR".to_owned(), state.to_owned())));
+    variables.extend(["STATE", "TMPDIR"].iter().filter_map(|name| Some(((*name).to_owned(), state?.to_owned()))));
     for (name, value) in &app.environment {
         variables.retain(|(other, _)| other != name);
         variables.push((name.clone(), App::expand(value, state)));

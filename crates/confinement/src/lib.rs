@@ -75,7 +75,7 @@ fn parse(text: &[u8]) -> Option<Context> {
 }
 
 /// A context made ready for the kernel, so that entering it takes no allocation.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Hash, Debug)]
 pub struct EncodedContext {
     text: CString,
     record: LsmRecord,

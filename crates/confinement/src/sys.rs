@@ -18,7 +18,7 @@ const SYS_LSM_SET_SELF_ATTR: c_long = 460;
 pub(crate) const HEAD: usize = 32;
 
 /// A context as a `struct lsm_ctx`.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Hash, Debug)]
 pub(crate) struct LsmRecord(Box<[u8]>);
 
 impl LsmRecord {

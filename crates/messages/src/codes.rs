@@ -163,6 +163,11 @@ codes! {
         meaning: "the folder of `SELinuxPrivateTmp` does not keep contexts apart, or is missing: no start",
         remedy: "the message says",
     }
+    BadApp = 32 {
+        level: Emergency,
+        meaning: "the file of an application cannot be used: no start",
+        remedy: "the message says where and why; `selinux-broker --check` says it as well",
+    }
     FileReloaded = 40 {
         level: Notice,
         meaning: "a changed map or group file was reloaded",
@@ -305,6 +310,18 @@ codes! {
         meaning: "the request's context has no folder in that of `SELinuxPrivateTmp`, and none can be made: 500",
         remedy: "may httpd's user write there? is the disk full?",
         refusal: "no folder for its context's temporary files could be made",
+    }
+    NoPool = 121 {
+        level: Error,
+        meaning: "an application (`selinux-app:NAME`) has no processes in the request's context, and none can be had: 503, `Retry-After`",
+        remedy: "the message says why; `systemctl status selinux-broker`",
+        refusal: "its application has no processes in its context",
+    }
+    AppUnmapped = 122 {
+        level: Error,
+        meaning: "a request without a context of its own asks for an application (`selinux-app:NAME`): 500",
+        remedy: "have a rule lead to a context there",
+        refusal: "it asks for an application, and has no context of its own",
     }
     NoThread = 201 {
         level: Error,

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod backend;
+pub mod broker;
 pub mod certificate;
 pub mod client;
 pub mod database;

@@ -5,6 +5,7 @@ use crate::place;
 use crate::pools::{Action, Key, Pools};
 use crate::program;
 use crate::sys::Process;
+use crate::usage;
 use apps::{Answer, App, Folder, Line, MAX_LINE, Question};
 use mapping::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -23,6 +24,9 @@ const CALLERS: usize = 64;
 /// How long a caller has for its line, and to take its answer.
 const HASTE: Duration = Duration::from_secs(2);
 
+/// How often it is asked who has something to do.
+const INTERVAL: Duration = Duration::from_millis(500);
+
 /// How many pools are remembered that have no process.
 const REMEMBERED: usize = 2_000;
 
@@ -38,6 +42,8 @@ pub struct Daemon {
     open: BTreeMap<Key, Open>,
     processes: BTreeMap<u32, (Key, Process)>,
     refused: u64,
+    /// When it was asked last who has something to do.
+    looked: Instant,
 }
 
 /// A pool's listener.
@@ -72,6 +78,7 @@ impl Daemon {
             open: BTreeMap::new(),
             processes: BTreeMap::new(),
             refused: 0,
+            looked: Instant::now(),
         })
     }
 
@@ -89,6 +96,7 @@ impl Daemon {
     fn turn(&mut self) -> io::Result<()> {
         let now = Instant::now();
         self.look_again(now);
+        self.look_for_use(now);
         let actions: Vec<_> = self.pools.due(now).into_iter().chain(self.pools.forget(REMEMBERED)).collect();
         self.perform(actions, now);
         let is_new = |key: &&Key| self.pools.watched(key) == Some(false);
@@ -129,6 +137,25 @@ impl Daemon {
             self.accept(now);
         }
         Ok(())
+    }
+
+    /// Asks which pools have something to do, where processes may be about to end.
+    fn look_for_use(&mut self, now: Instant) {
+        if self.processes.is_empty() || now - self.looked < INTERVAL {
+            return;
+        }
+        self.looked = now;
+        // Without the list nobody is known to be idle.
+        let text = std::fs::read_to_string("/proc/net/unix");
+        let connected = text.as_deref().map(usage::connected);
+        for (key, open) in &self.open {
+            let is_connected = connected
+                .as_ref()
+                .is_ok_and(|paths| open.path.to_str().is_some_and(|path| paths.contains(path)));
+            if is_connected || connected.is_err() || usage::was_connected(&open.path).unwrap_or(true) {
+                self.pools.is_busy(key, now);
+            }
+        }
     }
 
     /// Asks whether the connections that waited at the last turn still do.

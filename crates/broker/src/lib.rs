@@ -6,4 +6,6 @@ pub mod daemon;
 pub mod place;
 pub mod pools;
 mod program;
+pub mod supervisor;
 mod sys;
+pub mod usage;

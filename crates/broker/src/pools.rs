@@ -321,11 +321,15 @@ impl Pool {
     }
 
     fn fail(&mut self, key: &Key, error: String, now: Instant) -> Vec<Action> {
+        self.error = Some(error);
+        // Another of its processes was first.
+        if self.pause.is_some_and(|pause| now < pause) {
+            return Vec::new();
+        }
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST_PAUSE);
         self.failures += 1;
         self.pause = Some(now + pause);
         self.waiting = None;
-        self.error = Some(error);
         vec![Action::Close(key.clone())]
     }
 }

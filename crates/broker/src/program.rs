@@ -71,7 +71,8 @@ fn environment(app: &App, listener: &UnixListener, state: Option<&str>) -> io::R
             variables.push(("SOCKET".to_owned(), path.to_owned()));
         }
     }
-    variables.extend(["STATE", "TMPDIR"].iter().filter_map(|name| Some(((*name).to_owned(), state?.to_owned()))));
+    variables
+        .extend(["STATE", "TMPDIR"].iter().filter_map(|name| Some(((*name).to_owned(), state?.to_owned()))));
     for (name, value) in &app.environment {
         variables.retain(|(other, _)| other != name);
         variables.push((name.clone(), App::expand(value, state)));

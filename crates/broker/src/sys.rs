@@ -8,8 +8,9 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::{CString, c_char, c_int};
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A program about to be started.
 pub(crate) struct Program<'p> {
@@ -86,6 +87,23 @@ pub(crate) fn start(program: &Program<'_>) -> io::Result<Process> {
             }
         }
     }
+}
+
+/// The descriptors from 3 on that a supervisor has left open for this process.
+///
+/// # Panics
+/// They have been asked for before.
+pub(crate) fn inherited(count: u32) -> Vec<OwnedFd> {
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    assert!(!ASKED.swap(true, Ordering::Relaxed), "descriptors have one owner");
+    // SAFETY: a number that is no descriptor's is refused.
+    let is_open = |number: &RawFd| unsafe { libc::fcntl(*number, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
+    let own = |number| {
+        // SAFETY: it is open, and nobody else is its owner: this is the first time that it is asked for, and the environment
+        // says that it is for this process.
+        unsafe { OwnedFd::from_raw_fd(number) }
+    };
+    (3..).take(count as usize).filter(is_open).map(own).collect()
 }
 
 /// Pointers to these texts, and NULL.

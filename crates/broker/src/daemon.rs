@@ -4,6 +4,7 @@
 use crate::place;
 use crate::pools::{Action, Key, Pools};
 use crate::program;
+use crate::supervisor::{self, Supervisor};
 use crate::sys::Process;
 use crate::usage;
 use apps::{Answer, App, Folder, Line, MAX_LINE, Question};
@@ -12,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub struct Daemon {
     state: PathBuf,
     control: UnixListener,
     callers: Vec<Caller>,
+    supervisor: Supervisor,
     pools: Pools,
     open: BTreeMap<Key, Open>,
     processes: BTreeMap<u32, (Key, Process)>,
@@ -74,6 +76,7 @@ impl Daemon {
             state,
             control,
             callers: Vec::new(),
+            supervisor: Supervisor::new(),
             pools: Pools::default(),
             open: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -82,11 +85,33 @@ impl Daemon {
         })
     }
 
+    /// Takes a pool's listener over from the broker that was before: who waits there is served.
+    ///
+    /// # Errors
+    /// It is none, or its application is gone: it is closed.
+    pub fn adopt(&mut self, socket: OwnedFd, now: Instant) -> Result<(), String> {
+        let told = |error: io::Error| error.to_string();
+        let text = supervisor::context_of(&socket).map_err(told)?;
+        let context = Context::parse(&text).map_err(|error| error.to_string())?;
+        let listener = UnixListener::from(socket);
+        let address = listener.local_addr().map_err(told)?;
+        let path = address.as_pathname().ok_or("it has no path")?.to_owned();
+        let name = path.strip_prefix(&self.run).ok().and_then(|path| path.iter().next()?.to_str());
+        let name = name.ok_or_else(|| format!("{} is no pool's", path.display()))?;
+        let app = self.apps.get(name)?;
+        let key = Key { app: name.to_owned(), context: text };
+        self.pools.ask(&key, &app, now)?;
+        self.open.insert(key, Open { listener, path, context, app });
+        Ok(())
+    }
+
     /// Serves, until the process is ended.
     ///
     /// # Errors
     /// The kernel no longer tells what has happened.
     pub fn run(&mut self) -> io::Result<()> {
+        self.supervisor.keep(supervisor::CONTROL, self.control.as_fd())?;
+        self.supervisor.ready()?;
         loop {
             self.turn()?;
         }
@@ -247,6 +272,10 @@ impl Daemon {
     fn listen(&self, key: &Key, context: Context, app: Arc<App>) -> io::Result<Open> {
         let folder = place::make_folder(&self.run, key, &context, place::SOCKET_TYPE, 0o700)?;
         let (listener, path) = place::listen(&folder, &context)?;
+        // Where it is not kept, who waits when the broker ends gets an error.
+        if let Err(error) = self.supervisor.keep(&kept_name(key), listener.as_fd()) {
+            eprintln!("{}: the supervisor does not keep it: {error}", path.display());
+        }
         Ok(Open { listener, path, context, app })
     }
 
@@ -262,6 +291,7 @@ impl Daemon {
                 Action::Close(key) => {
                     if let Some(open) = self.open.remove(&key) {
                         let _ = std::fs::remove_file(&open.path);
+                        let _ = self.supervisor.forget(&kept_name(&key));
                     }
                 }
             }
@@ -327,6 +357,11 @@ impl Daemon {
         }
         text
     }
+}
+
+/// The name by which a pool's listener is kept.
+fn kept_name(key: &Key) -> String {
+    format!("{}-{}", key.app, place::name(&key.context))
 }
 
 impl Caller {

@@ -4,10 +4,12 @@
 
 use apps::Folder;
 use broker::daemon::Daemon;
+use broker::supervisor;
 use clap::Parser;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 use std::{fs, io};
 
 /// Starts applications' processes in the SELinux contexts of the requests that want them
@@ -52,13 +54,27 @@ fn check(arguments: &Arguments) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\nselinux-broker: ")) }
 }
 
-fn serve(arguments: &Arguments) -> io::Result<()> {
-    let path = arguments.run.join("broker");
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// Makes the broker's own socket. Who may connect, the policy says.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => UnixListener::bind(path),
     }
-    let control = UnixListener::bind(&path)?;
+}
+
+fn serve(arguments: &Arguments) -> io::Result<()> {
+    let (control, pools): (Vec<_>, Vec<_>) =
+        supervisor::kept().into_iter().partition(|(name, _)| name == supervisor::CONTROL);
+    let control = match control.into_iter().next() {
+        Some((_, socket)) => socket.into(),
+        None => listen(&arguments.run.join("broker"))?,
+    };
     let sockets = arguments.run.join("apps");
-    Daemon::new(control, Folder::new(&arguments.apps), sockets, arguments.state.clone())?.run()
+    let mut daemon = Daemon::new(control, Folder::new(&arguments.apps), sockets, arguments.state.clone())?;
+    for (name, socket) in pools {
+        if let Err(error) = daemon.adopt(socket, Instant::now()) {
+            eprintln!("{name}, which was kept: {error}");
+        }
+    }
+    daemon.run()
 }

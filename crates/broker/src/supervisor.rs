@@ -12,10 +12,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixDatagram;
 
-/// The name by which the broker's own socket is kept, and the sockets of pools.
+/// The name by which the broker's own socket is kept.
 pub const CONTROL: &str = "control";
-/// See `CONTROL`.
-pub const POOL: &str = "pool";
 
 /// The supervisor, if there is one.
 #[derive(Debug)]

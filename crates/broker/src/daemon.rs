@@ -5,15 +5,15 @@ use crate::place;
 use crate::pools::{Action, Key, Pools};
 use crate::program;
 use crate::supervisor::{self, Supervisor};
-use crate::sys::Process;
+use crate::sys::{self, Process};
 use crate::usage;
-use apps::{Answer, App, Folder, Line, MAX_LINE, Question};
+use apps::{Answer, App, Folder, Line, MAX_LINE, Question, SocketStyle};
 use mapping::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +44,9 @@ pub struct Daemon {
     open: BTreeMap<Key, Open>,
     processes: BTreeMap<u32, (Key, Process)>,
     refused: u64,
+    /// Readable when the broker is to end; then, whether it was.
+    signals: OwnedFd,
+    is_ending: bool,
     /// When it was asked last who has something to do.
     looked: Instant,
 }
@@ -81,6 +84,8 @@ impl Daemon {
             open: BTreeMap::new(),
             processes: BTreeMap::new(),
             refused: 0,
+            signals: sys::ending_signals()?,
+            is_ending: false,
             looked: Instant::now(),
         })
     }
@@ -105,16 +110,48 @@ impl Daemon {
         Ok(())
     }
 
-    /// Serves, until the process is ended.
+    /// Takes over a process that the broker that was before had started. Its pool's listener is taken over first.
+    ///
+    /// # Errors
+    /// It has ended, or its pool is gone: then nothing connects to it any more, and it is killed.
+    pub fn adopt_process(&mut self, name: &str, descriptor: OwnedFd, now: Instant) -> Result<(), String> {
+        let (pool, id) = name.rsplit_once('.').ok_or("it is no process's name")?;
+        let id: u32 = id.parse().map_err(|_| "it is no process's name")?;
+        let number = i32::try_from(id).ok().and_then(Pid::from_raw).ok_or("it is no process's name")?;
+        if process_of(&descriptor) != Some(id) {
+            let _ = self.supervisor.forget(name);
+            return Err("it has ended".to_owned());
+        }
+        let process = Process { id: number, descriptor };
+        let Some(key) = self.open.keys().find(|key| kept_name(key) == pool).cloned() else {
+            let _ = kill_process_group(number, Signal::KILL);
+            let _ = self.supervisor.forget(name);
+            return Err("its pool is gone".to_owned());
+        };
+        self.pools.adopt(&key, id, now);
+        self.processes.insert(id, (key, process));
+        Ok(())
+    }
+
+    /// Serves, until the process is asked to end (SIGTERM, SIGINT) and all that it has started has ended.
     ///
     /// # Errors
     /// The kernel no longer tells what has happened.
     pub fn run(&mut self) -> io::Result<()> {
         self.supervisor.keep(supervisor::CONTROL, self.control.as_fd())?;
         self.supervisor.ready()?;
-        loop {
+        while !(self.is_ending && self.processes.is_empty()) {
             self.turn()?;
         }
+        Ok(())
+    }
+
+    /// Ends what was started, each when it has answered what it has begun. Who comes meanwhile waits for the next broker.
+    fn end(&mut self, now: Instant) {
+        self.is_ending = true;
+        let _ = self.supervisor.stopping();
+        let actions = self.pools.end(now);
+        self.perform(actions, now);
     }
 
     /// Waits for something to happen, and does what is to be done then.
@@ -128,10 +165,11 @@ impl Daemon {
         let watched: Vec<Key> = self.open.keys().filter(is_new).cloned().collect();
         let numbers: Vec<u32> = self.processes.keys().copied().collect();
         let asked = self.callers.len();
-        let (accepts, ready, waiting, ended) = {
+        let (ends, accepts, ready, waiting, ended) = {
             let mut descriptors = Vec::new();
-            let flags = if asked < CALLERS { PollFlags::IN } else { PollFlags::empty() };
-            descriptors.push(PollFd::new(&self.control, flags));
+            let flags = |is_wanted| if is_wanted { PollFlags::IN } else { PollFlags::empty() };
+            descriptors.push(PollFd::new(&self.signals, flags(!self.is_ending)));
+            descriptors.push(PollFd::new(&self.control, flags(asked < CALLERS && !self.is_ending)));
             descriptors.extend(self.callers.iter().map(|caller| PollFd::new(&caller.stream, PollFlags::IN)));
             descriptors
                 .extend(watched.iter().map(|key| PollFd::new(&self.open[key].listener, PollFlags::IN)));
@@ -146,9 +184,9 @@ impl Daemon {
                 Err(error) => return Err(error.into()),
             }
             let is_ready: Vec<bool> = descriptors.iter().map(|one| !one.revents().is_empty()).collect();
-            let (callers, rest) = is_ready[1..].split_at(asked);
+            let (callers, rest) = is_ready[2..].split_at(asked);
             let (listeners, ends) = rest.split_at(watched.len());
-            (is_ready[0], callers.to_vec(), listeners.to_vec(), ends.to_vec())
+            (is_ready[0], is_ready[1], callers.to_vec(), listeners.to_vec(), ends.to_vec())
         };
         let now = Instant::now();
         for (key, waits) in watched.iter().zip(waiting) {
@@ -160,6 +198,9 @@ impl Daemon {
         self.attend(&ready, now);
         if accepts {
             self.accept(now);
+        }
+        if ends {
+            self.end(now);
         }
         Ok(())
     }
@@ -286,7 +327,7 @@ impl Daemon {
             match action {
                 Action::Listen(_) => {}
                 Action::Start(key) => left.extend(self.start(&key, now)),
-                Action::End(_, id) => self.signal(id, Signal::TERM),
+                Action::End(key, id) => self.signal(id, self.ending_signal(&key)),
                 Action::Kill(_, id) => self.signal(id, Signal::KILL),
                 Action::Close(key) => {
                     if let Some(open) = self.open.remove(&key) {
@@ -306,10 +347,27 @@ impl Daemon {
         }
         let result = result.map(|process| {
             let id = process.id.as_raw_nonzero().get().unsigned_abs();
+            if let Err(error) =
+                self.supervisor.keep_process(&format!("{}.{id}", kept_name(key)), process.descriptor.as_fd())
+            {
+                eprintln!(
+                    "{} in {}: the supervisor does not keep process {id}: {error}",
+                    key.app, key.context
+                );
+            }
             self.processes.insert(id, (key.clone(), process));
             id
         });
         self.pools.started(key, result, now)
+    }
+
+    /// What ends a pool's processes when they have answered what they have begun.
+    fn ending_signal(&self, key: &Key) -> Signal {
+        match self.open.get(key).map(|open| open.app.socket) {
+            // php-fpm(8): SIGQUIT is its graceful stop, SIGTERM an immediate one.
+            Some(SocketStyle::Fpm) => Signal::QUIT,
+            _ => Signal::TERM,
+        }
     }
 
     fn signal(&self, id: u32, signal: Signal) {
@@ -326,6 +384,7 @@ impl Daemon {
     fn bury(&mut self, id: u32, now: Instant) {
         let Some((key, process)) = self.processes.remove(&id) else { return };
         let status = waitid(WaitId::PidFd(process.descriptor.as_fd()), WaitIdOptions::EXITED).ok().flatten();
+        let _ = self.supervisor.forget(&format!("{}.{id}", kept_name(&key)));
         // What it has left behind goes with it.
         let _ = kill_process_group(process.id, Signal::KILL);
         let how = match status.map(|status| (status.exit_status(), status.terminating_signal())) {
@@ -359,7 +418,14 @@ impl Daemon {
     }
 }
 
-/// The name by which a pool's listener is kept.
+/// The number of the process that a descriptor is of; `None` where it has ended, or is no process's (`kernel/fork.c:
+/// pidfd_show_fdinfo`).
+fn process_of(descriptor: &OwnedFd) -> Option<u32> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", descriptor.as_raw_fd())).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
+}
+
+/// The name by which a pool's listener is kept; with a dot and its number behind it, a process of the pool.
 fn kept_name(key: &Key) -> String {
     format!("{}-{}", key.app, place::name(&key.context))
 }

@@ -71,10 +71,15 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
     };
     let sockets = arguments.run.join("apps");
     let mut daemon = Daemon::new(control, Folder::new(&arguments.apps), sockets, arguments.state.clone())?;
-    for (name, socket) in pools {
-        if let Err(error) = daemon.adopt(socket, Instant::now()) {
-            eprintln!("{name}, which was kept: {error}");
-        }
+    let (processes, listeners): (Vec<_>, Vec<_>) =
+        pools.into_iter().partition(|(name, _)| name.contains('.'));
+    let adopted = listeners.into_iter().map(|(name, socket)| (daemon.adopt(socket, Instant::now()), name));
+    let mut failed: Vec<_> = adopted.filter_map(|(result, name)| Some((result.err()?, name))).collect();
+    for (name, process) in processes {
+        failed.extend(daemon.adopt_process(&name, process, Instant::now()).err().map(|error| (error, name)));
+    }
+    for (error, name) in failed {
+        eprintln!("{name}, which was kept: {error}");
     }
     daemon.run()
 }

@@ -95,6 +95,8 @@ pub struct Told {
 #[derive(Default, Debug)]
 pub struct Pools {
     all: BTreeMap<Key, Pool>,
+    /// Nothing is started any more.
+    ending: bool,
 }
 
 impl Pools {
@@ -102,7 +104,7 @@ impl Pools {
     /// whether it still waits when something is due.
     #[must_use]
     pub fn watched(&self, key: &Key) -> Option<bool> {
-        let pool = self.all.get(key).filter(|pool| pool.has_room())?;
+        let pool = self.all.get(key).filter(|pool| pool.has_room() && !self.ending)?;
         Some(pool.waiting.is_some())
     }
 
@@ -167,6 +169,26 @@ impl Pools {
         }
     }
 
+    /// This process of a pool, which is known, was started before the broker was.
+    pub fn adopt(&mut self, key: &Key, id: u32, now: Instant) {
+        if let Some(pool) = self.all.get_mut(key) {
+            pool.processes.push(Process { id, since: now, ending: None });
+        }
+    }
+
+    /// The broker is to end: its processes end when they have answered what they have begun, and none is started.
+    pub fn end(&mut self, now: Instant) -> Vec<Action> {
+        self.ending = true;
+        let mut actions = Vec::new();
+        for (key, pool) in &mut self.all {
+            for process in pool.processes.iter_mut().filter(|process| process.ending.is_none()) {
+                process.ending = Some(now);
+                actions.push(Action::End(key.clone(), process.id));
+            }
+        }
+        actions
+    }
+
     /// A process has ended. `how`: in words, for the log and for who asks.
     pub fn ended(&mut self, key: &Key, id: u32, how: &str, now: Instant) -> Vec<Action> {
         let Some(pool) = self.all.get_mut(key) else { return Vec::new() };
@@ -206,7 +228,7 @@ impl Pools {
                     pool.failures = 0;
                 }
             }
-            if pool.wants_another(now) {
+            if pool.wants_another(now) && !self.ending {
                 starting.push(key.clone());
             }
         }
@@ -239,7 +261,7 @@ impl Pools {
                 None => pool.busy + pool.app.idle,
             });
             // What should have been done by then and could not is tried again before long.
-            let more = pool.waiting.filter(|_| pool.has_room());
+            let more = pool.waiting.filter(|_| pool.has_room() && !self.ending);
             ends.chain(more.map(|since| (since + pool.patience()).max(now + PATIENCE)))
         });
         times.min().map(|time| time.max(now))

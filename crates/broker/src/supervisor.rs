@@ -1,5 +1,5 @@
-//! What the broker tells its supervisor and gets from it (sd_notify(3), sd_listen_fds(3)): that it is ready, and its listening
-//! sockets, which are kept for it when it ends, however it ends. Without a supervisor nothing of it happens.
+//! What the broker tells its supervisor and gets from it (sd_notify(3), sd_listen_fds(3)): that it is ready, its listening
+//! sockets and its processes, which are kept for it when it ends, however it ends. Without a supervisor nothing of it happens.
 
 use crate::sys;
 use rustix::fs::fgetxattr;
@@ -35,6 +35,14 @@ impl Supervisor {
         self.tell("READY=1", None)
     }
 
+    /// The broker has been asked to end, and waits for its processes.
+    ///
+    /// # Errors
+    /// The supervisor cannot be told.
+    pub fn stopping(&self) -> io::Result<()> {
+        self.tell("STOPPING=1", None)
+    }
+
     /// Has a socket kept, by this name.
     ///
     /// # Errors
@@ -44,7 +52,15 @@ impl Supervisor {
         self.tell(&format!("FDSTORE=1\nFDPOLL=0\nFDNAME={name}"), Some(socket))
     }
 
-    /// Has sockets of this name kept no longer.
+    /// Has a process's descriptor (pidfd_open(2)) kept, by this name, until it ends or is forgotten.
+    ///
+    /// # Errors
+    /// The supervisor cannot be told.
+    pub fn keep_process(&self, name: &str, process: BorrowedFd<'_>) -> io::Result<()> {
+        self.tell(&format!("FDSTORE=1\nFDNAME={name}"), Some(process))
+    }
+
+    /// Has what is kept by this name kept no longer.
     ///
     /// # Errors
     /// The supervisor cannot be told.
@@ -75,7 +91,7 @@ impl Default for Supervisor {
     }
 }
 
-/// The sockets that were kept, with their names. To be asked for once, before anything else is opened.
+/// The descriptors that were kept, with their names. To be asked for once, before anything else is opened.
 #[must_use]
 pub fn kept() -> Vec<(String, OwnedFd)> {
     let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok();

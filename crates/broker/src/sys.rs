@@ -1,4 +1,4 @@
-//! Starting a program: all of the crate's unsafe code.
+//! Starting a program, and what signals and inherited descriptors take: all of the crate's unsafe code.
 //!
 //! `std::process::Command` cannot tell a program its own number, which `sd_listen_fds(3)` compares.
 #![allow(unsafe_code)]
@@ -85,6 +85,27 @@ pub(crate) fn start(program: &Program<'_>) -> io::Result<Process> {
                     Err(io::Error::from_raw_os_error(error))
                 }
             }
+        }
+    }
+}
+
+/// Has the signals that end a daemon (SIGTERM, SIGINT) wait to be read, instead of ending this process: readable when one is there.
+///
+/// # Errors
+/// Those of sigprocmask(2) and signalfd(2).
+pub(crate) fn ending_signals() -> io::Result<OwnedFd> {
+    // SAFETY: a set of signals of this frame, which is made empty before it is used; the descriptor is new, and nobody else's.
+    unsafe {
+        let mut signals = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut signals);
+        libc::sigaddset(&raw mut signals, libc::SIGTERM);
+        libc::sigaddset(&raw mut signals, libc::SIGINT);
+        if libc::sigprocmask(libc::SIG_BLOCK, &raw const signals, ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match libc::signalfd(-1, &raw const signals, libc::SFD_CLOEXEC) {
+            -1 => Err(io::Error::last_os_error()),
+            descriptor => Ok(OwnedFd::from_raw_fd(descriptor)),
         }
     }
 }

@@ -79,7 +79,7 @@ impl Daemon {
             state,
             control,
             callers: Vec::new(),
-            supervisor: Supervisor::new(),
+            supervisor: Supervisor::new()?,
             pools: Pools::default(),
             open: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -212,7 +212,7 @@ impl Daemon {
         }
         self.looked = now;
         // Without the list nobody is known to be idle.
-        let text = std::fs::read_to_string("/proc/net/unix");
+        let text = std::fs::read_to_string(usage::SOCKETS);
         let connected = text.as_deref().map(usage::connected);
         for (key, open) in &self.open {
             let is_connected = connected
@@ -222,6 +222,13 @@ impl Daemon {
                 self.pools.is_busy(key, now);
             }
         }
+    }
+
+    /// Whether a pool has a connection now; also where the kernel does not tell.
+    fn is_connected(&self, key: &Key) -> bool {
+        let path = self.open.get(key).and_then(|open| open.path.to_str());
+        let text = std::fs::read_to_string(usage::SOCKETS);
+        path.is_some_and(|path| text.map_or(true, |text| usage::connected(&text).contains(path)))
     }
 
     /// Asks whether the connections that waited at the last turn still do.
@@ -327,6 +334,10 @@ impl Daemon {
             match action {
                 Action::Listen(_) => {}
                 Action::Start(key) => left.extend(self.start(&key, now)),
+                // Somebody may have connected since it was asked last.
+                Action::End(key, id) if !self.is_ending && self.is_connected(&key) => {
+                    self.pools.stays(&key, id, now)
+                }
                 Action::End(key, id) => self.signal(id, self.ending_signal(&key)),
                 Action::Kill(_, id) => self.signal(id, Signal::KILL),
                 Action::Close(key) => {
@@ -340,8 +351,15 @@ impl Daemon {
     }
 
     fn start(&mut self, key: &Key, now: Instant) -> Vec<Action> {
-        let Some(open) = self.open.get(key) else { return Vec::new() };
-        let result = program::start(&open.app, key, &open.context, &open.listener, &self.state);
+        let Some(open) = self.open.get_mut(key) else { return Vec::new() };
+        // The file may have changed since somebody asked.
+        let result = self.apps.get(&key.app).and_then(|app| {
+            if !app.callers.values().any(|type_| type_ == open.context.type_()) {
+                return Err(format!("callers has no app = {:?} any more", open.context.type_()));
+            }
+            open.app = app;
+            program::start(&open.app, key, &open.context, &open.listener, &self.state)
+        });
         if let Err(error) = &result {
             eprintln!("{} in {}: {error}", key.app, key.context);
         }

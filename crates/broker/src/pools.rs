@@ -14,6 +14,9 @@ pub const PATIENCE: Duration = Duration::from_millis(50);
 /// How long a connection waits where all contexts are in use, before it gets an error.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
+/// A pool has nothing to do when it was not seen to have for so long. Who looks does so more often.
+pub const QUIET: Duration = Duration::from_secs(1);
+
 /// How long a process has to end by itself.
 pub const GRACE: Duration = Duration::from_secs(60);
 
@@ -154,6 +157,15 @@ impl Pools {
         }
     }
 
+    /// A process that is to end has something to do after all, and stays.
+    pub fn stays(&mut self, key: &Key, id: u32, now: Instant) {
+        let Some(pool) = self.all.get_mut(key) else { return };
+        pool.busy = now;
+        if let Some(process) = pool.processes.iter_mut().find(|process| process.id == id) {
+            process.ending = None;
+        }
+    }
+
     /// What `Action::Start` has come to.
     pub fn started(&mut self, key: &Key, result: Result<u32, String>, now: Instant) -> Vec<Action> {
         let Some(pool) = self.all.get_mut(key) else { return Vec::new() };
@@ -284,7 +296,7 @@ impl Pools {
         }
         let (oldest, _) = others()
             .filter(|(_, pool)| {
-                !pool.processes.is_empty() && pool.waiting.is_none() && pool.busy + PATIENCE < now
+                !pool.processes.is_empty() && pool.waiting.is_none() && pool.busy + QUIET < now
             })
             .min_by_key(|(_, pool)| pool.busy)?;
         let oldest = oldest.clone();

@@ -21,10 +21,13 @@ pub struct Supervisor(Option<(UnixDatagram, OsString)>);
 
 impl Supervisor {
     /// The one that the environment names.
-    #[must_use]
-    pub fn new() -> Supervisor {
+    ///
+    /// # Errors
+    /// There is one, and no socket can be had to speak to it.
+    pub fn new() -> io::Result<Supervisor> {
         let address = env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty());
-        Supervisor(address.and_then(|address| Some((UnixDatagram::unbound().ok()?, address))))
+        let supervisor = address.map(|address| UnixDatagram::unbound().map(|socket| (socket, address)));
+        Ok(Supervisor(supervisor.transpose()?))
     }
 
     /// The broker serves.
@@ -82,12 +85,6 @@ impl Supervisor {
         }
         sendmsg_addr(own, &address, &[IoSlice::new(text.as_bytes())], &mut rights, SendFlags::NOSIGNAL)?;
         Ok(())
-    }
-}
-
-impl Default for Supervisor {
-    fn default() -> Supervisor {
-        Supervisor::new()
     }
 }
 

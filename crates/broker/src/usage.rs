@@ -11,7 +11,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What `/proc/net/unix` says of a socket that is connected (`net/unix/af_unix.c: unix_seq_show`).
+/// The kernel's list of sockets.
+pub const SOCKETS: &str = "/proc/net/unix";
+
+/// What it says of a socket that is connected (`net/unix/af_unix.c: unix_seq_show`).
 const CONNECTED: &str = "03";
 
 /// The paths of those listeners that have connections, of a text of `/proc/net/unix`.

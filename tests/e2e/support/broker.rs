@@ -5,7 +5,7 @@ use super::httpd::{Turn, install, turn};
 use super::{library, outcome, run, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const UNIT: &str = "test-selinux-broker";
@@ -13,6 +13,7 @@ const PROGRAM: &str = "/usr/sbin/selinux-broker";
 const APPS: &str = "/etc/mod_selinux/apps";
 const RUN: &str = "/run/mod_selinux";
 const STATE: &str = "/var/lib/mod_selinux/apps";
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A broker under way; stopped, with all that it has started, when the value is gone.
 pub struct Broker {
@@ -24,12 +25,13 @@ impl Broker {
     pub fn start(files: &[(&str, &str)]) -> Broker {
         let turn = turn();
         install();
+        let broker = Broker { _turn: turn };
         for folder in [APPS, RUN, STATE] {
             let _ = fs::remove_dir_all(folder);
             fs::create_dir_all(folder).unwrap();
         }
         for (name, text) in files {
-            fs::write(Path::new(APPS).join(name), text).unwrap();
+            broker.write(name, text);
         }
         let _ = fs::remove_file(PROGRAM);
         fs::copy(library("selinux-broker"), PROGRAM).unwrap();
@@ -39,40 +41,91 @@ impl Broker {
             run("chown", &[unix_user(), folder]);
         }
         run("restorecon", &["-RF", PROGRAM, "/etc/mod_selinux", RUN, "/var/lib/mod_selinux"]);
-        run("chcon", &["-R", "-t", "mod_selinux_app_run_t", RUN]);
         let _ = outcome("systemctl", &["reset-failed", UNIT]);
         let user = format!("User={}", unix_user());
-        run(
-            "systemd-run",
-            &[
-                "--quiet",
-                "--collect",
-                "--unit",
-                UNIT,
-                "-p",
-                "Type=exec",
-                "-p",
-                &user,
-                "-p",
-                "NoNewPrivileges=yes",
-                "-p",
-                "CapabilityBoundingSet=",
-                PROGRAM,
-                "--state",
-                STATE,
-            ],
-        );
-        let broker = Broker { _turn: turn };
-        wait_for("the broker to listen", Duration::from_secs(30), || {
-            assert!(outcome("systemctl", &["is-active", UNIT]).status.success(), "{}", broker.log());
-            Path::new(RUN).join("broker").exists().then_some(())
-        });
+        let mut arguments = vec!["--quiet", "--collect", "--unit", UNIT];
+        for property in [
+            "Type=notify",
+            &user,
+            "NoNewPrivileges=yes",
+            "CapabilityBoundingSet=",
+            "KillMode=process",
+            "Restart=always",
+            "RestartSec=100ms",
+            "StartLimitIntervalSec=0",
+            "FileDescriptorStoreMax=4096",
+            "TimeoutStopSec=90",
+        ] {
+            arguments.extend(["-p", property]);
+        }
+        arguments.extend([PROGRAM, "--state", STATE]);
+        run("systemd-run", &arguments);
         broker
+    }
+
+    /// Writes a file into the applications' folder.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(Path::new(APPS).join(name), text).unwrap();
     }
 
     /// What it has logged.
     pub fn log(&self) -> String {
-        run("journalctl", &["-u", UNIT, "--no-pager", "-n", "50", "-o", "cat"])
+        run("journalctl", &["-u", UNIT, "--no-pager", "-n", "100", "-o", "cat"])
+    }
+
+    /// Waits until its log has a line with all of these.
+    pub fn logged(&self, parts: &[&str]) {
+        wait_for(&format!("the broker's log to have {parts:?}"), LIMIT, || {
+            let log = self.log();
+            log.lines().any(|line| parts.iter().all(|part| line.contains(part))).then_some(())
+        });
+    }
+
+    /// The number of its process.
+    pub fn main_pid(&self) -> u32 {
+        let text = run("systemctl", &["show", "-p", "MainPID", "--value", UNIT]);
+        text.trim().parse().unwrap()
+    }
+
+    /// Kills it as a crash would, and waits until the next one is up.
+    pub fn crash(&self) {
+        let before = self.main_pid();
+        run("kill", &["-KILL", &before.to_string()]);
+        self.is_another_than(before);
+    }
+
+    /// Has systemd restart it, as an upgrade does.
+    pub fn restart(&self) {
+        run("systemctl", &["restart", UNIT]);
+    }
+
+    /// Has systemd stop it.
+    pub fn stop(&self) {
+        run("systemctl", &["stop", UNIT]);
+    }
+
+    fn is_another_than(&self, before: u32) {
+        wait_for("the next broker", LIMIT, || {
+            let now = self.main_pid();
+            let is_up = outcome("systemctl", &["is-active", "--quiet", UNIT]).status.success();
+            (now != 0 && now != before && is_up).then_some(())
+        });
+    }
+
+    /// The sockets of an application that it has made, each with its label.
+    pub fn sockets(&self, app: &str) -> Vec<(PathBuf, String)> {
+        Broker::below(&Path::new(RUN).join("apps").join(app), "socket")
+    }
+
+    /// The folders for state of an application, each with its label.
+    pub fn states(&self, app: &str) -> Vec<(PathBuf, String)> {
+        Broker::below(&Path::new(STATE).join(app), ".")
+    }
+
+    fn below(folder: &Path, name: &str) -> Vec<(PathBuf, String)> {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        let paths = entries.map(|entry| entry.unwrap().path().join(name)).filter(|path| path.exists());
+        paths.map(|path| (path.clone(), super::label(&path))).collect()
     }
 }
 
@@ -80,6 +133,8 @@ impl Drop for Broker {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("---- the broker's log\n{}", self.log());
+            // What does not end by itself is not waited for.
+            let _ = outcome("systemctl", &["kill", "--kill-whom=all", "-s", "KILL", UNIT]);
         }
         let _ = outcome("systemctl", &["stop", UNIT]);
     }

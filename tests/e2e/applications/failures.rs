@@ -122,11 +122,11 @@ fn what_is_under_way_survives_the_brokers_crash_and_its_restart() {
 #[test]
 fn nobody_gets_another_contexts_process_where_all_are_busy() {
     let scene = Scene::start("app-full", "contexts = 1\nidle = \"1h\"");
-    let (status, _) = during(&scene, 14, || {
+    let (served, _) = during(&scene, 14, || {
         // Waits until it is told that there is none.
-        assert!([502, 503].contains(&self::status(Some("bar"))));
+        assert!([502, 503].contains(&status(Some("bar"))));
     });
-    assert_eq!(status, 200);
+    assert_eq!(served, 200);
     // Now foo's has nothing to do, and ends for bar's.
     let foo = scene.process(Some("foo"), FOO);
     wait_for("bar's turn", LIMIT, || (status(Some("bar")) == 200).then_some(()));

@@ -1,7 +1,7 @@
 """An application over HTTP for tests. As a server it takes its socket as systemd passes it (descriptor 3). As a program
 (`program.py attack NAME ARGUMENT`) it makes one attack, and prints its outcome."""
 
-import ctypes, http.server, json, mmap, os, signal, socket, socketserver, sys, time, urllib.parse
+import ctypes, http.server, json, mmap, os, signal, socket, socketserver, sys, threading, time, urllib.parse
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -74,7 +74,8 @@ def attack(name, argument):
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
+    # Its end waits for them.
+    daemon_threads = False
     address_family = socket.AF_UNIX
 
 
@@ -106,10 +107,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.answer(f"slept {os.getpid()}")
             case "crash":
                 os._exit(3)
-            case "hold":
-                # Neither the signal nor the end of its parent ends it.
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                self.answer("held")
             case "keep":
                 write(os.path.join(os.environ["STATE"], words[0]), words[1])
                 self.answer("kept")
@@ -144,5 +141,7 @@ if sys.argv[1:2] == ["attack"]:
 else:
     server = Server("", Handler, bind_and_activate=False)
     server.socket = socket.socket(fileno=3)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    server.serve_forever()
+    # What has begun is answered; what waits is the next process's.
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    server.serve_forever(poll_interval=0.1)
+    server.server_close()

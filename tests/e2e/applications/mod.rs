@@ -5,6 +5,7 @@ mod native;
 mod php;
 
 use crate::support::broker::Broker;
+use crate::support::document::boxes;
 use crate::support::{Httpd, Mpm, Reply, Site};
 
 const MAP: &str = "\
@@ -137,4 +138,23 @@ fn each_context_has_a_process_and_what_it_keeps_for_itself() {
     }
     assert_eq!(scene.body("keep?seen&yes", Some("foo")), "kept");
     assert!(connection.take("4\r\nlast\r\n0\r\n\r\n".len()).unwrap().starts_with(b"4\r\nlast"));
+}
+
+#[test]
+fn the_documents_python_program_serves_each_context() {
+    let document = |language| boxes("docs/applications.md", language);
+    let site = Site::new("app-document");
+    site.config_file("map", MAP);
+    let [program] = document("python").try_into().expect("one box");
+    site.file("serve.py", &program);
+    let [file] = document("toml").try_into().expect("one box");
+    let file = file.replace("/srv/app", site.root().to_str().unwrap());
+    let _broker = Broker::start(&[("web.toml", &file)]);
+    let configuration = document("apache").pop().expect("the last box").replace("/app/", "/private/app/");
+    let configuration = format!("SELinuxDomainMap @ETC@/map\n{configuration}");
+    let httpd = Httpd::start(&site, Mpm::Event, &["proxy", "proxy_http"], &configuration);
+    for (user, context) in [("foo", FOO), ("bar", BAR)] {
+        let reply = httpd.get("/private/app/", Some(user));
+        assert_eq!((reply.status, reply.body.trim_end_matches('\0')), (200, context));
+    }
 }

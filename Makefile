@@ -1,7 +1,7 @@
 # mod_selinux: build, install, show, test.
 #
-#   make            builds the module and the tool selinux-map
-#   make install    installs the module where apxs says, the tool, policy and samples (DESTDIR is understood)
+#   make            builds the module, the tool selinux-map and selinux-broker
+#   make install    installs the module where apxs says, the programs, unit, policy and samples (DESTDIR is understood)
 #   make rpm        source and binary packages for Fedora and RHEL, below target/packages
 #   make deb        the same for Debian: its binary package
 #   make demo       shows who may do what, in a virtual machine that enforces SELinux
@@ -19,15 +19,22 @@
 APXS ?= apxs
 DATADIR ?= /usr/share/mod_selinux
 BINDIR ?= /usr/bin
+SBINDIR ?= /usr/sbin
+UNITDIR ?= /usr/lib/systemd/system
 MODDIR ?=
 MANDIR ?= /usr/share/man
 COMPLETIONDIR ?= /usr/share/bash-completion/completions
+# As whom httpd runs, and where php-fpm is: Debian's names, or Fedora's and RHEL's.
+DEBIAN := $(wildcard /etc/debian_version)
+HTTPD_USER ?= $(if $(DEBIAN),www-data,apache)
+PHP_FPM ?= $(or $(lastword $(wildcard /usr/sbin/php-fpm*)),/usr/sbin/php-fpm)
 MINUTES ?= 10
 CARGO_TARGET_DIR ?= target
 REQUESTS ?= 500000
 COUNT ?= 500
 MODULE := $(CARGO_TARGET_DIR)/release/libmod_selinux.so
 TOOL := $(CARGO_TARGET_DIR)/release/selinux-map
+BROKER := $(CARGO_TARGET_DIR)/release/selinux-broker
 # The tool's man pages and its bash completion, which it writes itself.
 TOOL_DOC := $(CARGO_TARGET_DIR)/selinux-map
 
@@ -49,8 +56,16 @@ install:
 	install -d "$(DESTDIR)$(DATADIR)"
 	install -m 644 conf/mod_selinux.conf conf/selinux.map conf/policy/mod_selinux.cil "$(DESTDIR)$(DATADIR)"
 	install -D -m 755 $(TOOL) "$(DESTDIR)$(BINDIR)/selinux-map"
+	install -D -m 755 $(BROKER) "$(DESTDIR)$(SBINDIR)/selinux-broker"
+	install -D -m 644 -t "$(DESTDIR)$(UNITDIR)" conf/systemd/selinux-broker.service
+	sed -i 's|^User=.*|User=$(HTTPD_USER)|; s|/usr/sbin/|$(SBINDIR)/|' \
+		"$(DESTDIR)$(UNITDIR)/selinux-broker.service"
+	install -d "$(DESTDIR)/etc/mod_selinux/apps"
+	install -D -m 644 -t "$(DESTDIR)$(DATADIR)/apps" conf/apps/*
+	sed -i 's|/usr/sbin/php-fpm"|$(PHP_FPM)"|' "$(DESTDIR)$(DATADIR)/apps/php.toml"
 	install -D -m 644 -t "$(DESTDIR)$(MANDIR)/man1" $(TOOL_DOC)/man/*.1
 	install -D -m 644 -t "$(DESTDIR)$(MANDIR)/man5" man/selinux-map.5
+	install -D -m 644 -t "$(DESTDIR)$(MANDIR)/man8" man/selinux-broker.8
 	install -D -m 644 -t "$(DESTDIR)$(COMPLETIONDIR)" $(TOOL_DOC)/completion/selinux-map
 
 # From the vendored sources alone, as Fedora builds it; so it takes a while.

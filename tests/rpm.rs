@@ -77,6 +77,9 @@ impl System {
         system.program("semodule", "for file; do case $file in *.cil) [ -s $file ] || exit 1 ;; esac; done");
         system.program("selinuxenabled", "");
         system.program("load_policy", "");
+        system.program("restorecon", "");
+        system.shell("mkdir -p usr/lib/systemd; ln -s /usr/sbin/systemd-update-helper usr/lib/systemd/");
+        system.program("systemd-update-helper", "");
         system
     }
 
@@ -121,6 +124,7 @@ impl System {
     }
 }
 
+const UNIT: &str = "selinux-broker.service";
 const POLICY: &str = "/usr/share/selinux/packages/targeted/mod_selinux.cil";
 
 #[test]
@@ -143,14 +147,22 @@ fn files_are_where_fedora_has_them_with_their_modes_and_owners() {
         "/etc/httpd/conf.d/mod_selinux.conf -rw-r--r-- root:root cn",
         "/etc/httpd/conf.modules.d/20-selinux.conf -rw-r--r-- root:root cn",
         "/etc/httpd/conf/selinux.map -rw-r--r-- root:root cn",
+        "/etc/mod_selinux drwxr-xr-x root:root",
+        "/etc/mod_selinux/apps drwxr-xr-x root:root",
         "/usr/bin/selinux-map -rwxr-xr-x root:root",
+        "/usr/lib/systemd/system/selinux-broker.service -rw-r--r-- root:root",
         "/usr/lib64/httpd/modules/mod_selinux.so -rwxr-xr-x root:root",
+        "/usr/sbin/selinux-broker -rwxr-xr-x root:root",
         "/usr/share/bash-completion/completions/selinux-map -rw-r--r-- root:root",
+        "/usr/share/mod_selinux drwxr-xr-x root:root",
+        "/usr/share/mod_selinux/apps drwxr-xr-x root:root",
+        "/usr/share/mod_selinux/apps/php-fpm.conf -rw-r--r-- root:root",
+        "/usr/share/mod_selinux/apps/php.toml -rw-r--r-- root:root",
     ];
     let (pages, others): (Vec<_>, Vec<_>) =
         files("mod_selinux").into_iter().partition(|line| line.starts_with("/usr/share/man/"));
     assert_eq!(others, expected);
-    for page in ["1/selinux-map.1", "1/selinux-map-check.1", "5/selinux-map.5"] {
+    for page in ["1/selinux-map.1", "1/selinux-map-check.1", "5/selinux-map.5", "8/selinux-broker.8"] {
         assert!(pages.contains(&manual(page)), "{page}: {pages:?}");
     }
     let module = "/var/lib/selinux/targeted/active/modules/200/mod_selinux ---------- root:root g";
@@ -190,18 +202,42 @@ fn the_system_is_as_before_once_the_packages_are_removed() {
         system.text("etc/httpd/conf.modules.d/20-selinux.conf"),
         "LoadModule selinux_module modules/mod_selinux.so\n"
     );
-    let install = format!("semodule -n -s targeted -X 200 -i {POLICY}\nselinuxenabled\nload_policy\n");
-    assert_eq!(system.calls(), install);
+    assert_eq!(module("/usr/sbin/selinux-broker"), Some("-rwxr-xr-x 0:0"));
+    let unit = system.text("usr/lib/systemd/system/selinux-broker.service");
+    let settings: Vec<_> =
+        unit.lines().filter(|line| line.contains("selinux-broker --") || line.starts_with("User")).collect();
+    assert_eq!(
+        settings,
+        [
+            "ExecStartPre=-/usr/sbin/selinux-broker --check",
+            "ExecStart=/usr/sbin/selinux-broker --state /var/lib/mod_selinux/apps",
+            "ExecReload=/usr/sbin/selinux-broker --check",
+            "User=apache",
+        ]
+    );
+    assert!(system.text("usr/share/mod_selinux/apps/php.toml").contains("[\"/usr/sbin/php-fpm\", "));
+    let relabel = "restorecon -i /usr/sbin/selinux-broker\n";
+    let install =
+        format!("semodule -n -s targeted -X 200 -i {POLICY}\nselinuxenabled\nload_policy\n{relabel}");
+    // What is enabled, a preset says.
+    let helper = "systemd-update-helper";
+    assert_eq!(system.calls(), format!("{relabel}{helper} install-system-units {UNIT}\n{install}"));
 
     for name in ["mod_selinux", "mod_selinux-selinux"] {
         system.rpm(&format!("-U {}", package(name, 2)));
     }
-    assert_eq!(system.calls(), install, "the policy module is installed once more, and not removed");
+    assert_eq!(
+        system.calls(),
+        format!("{relabel}{helper} mark-restart-system-units {UNIT}\n{install}"),
+        "the policy module is installed once more, and not removed; the broker is restarted where it runs"
+    );
 
     system.rpm("-e mod_selinux mod_selinux-selinux");
     assert_eq!(
         system.calls(),
-        "semodule -n -s targeted -X 200 -r mod_selinux\nselinuxenabled\nload_policy\n"
+        format!(
+            "{helper} remove-system-units {UNIT}\nsemodule -n -s targeted -X 200 -r mod_selinux\nselinuxenabled\nload_policy\n"
+        )
     );
     // Folders of httpd and of the system belong to packages that are not here.
     let ours = |(file, what): &(String, String)| !what.starts_with('d') || file.contains("mod_selinux");

@@ -5,6 +5,8 @@
 #[path = "../e2e/support/mod.rs"]
 mod support;
 
+mod broker;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,6 +31,9 @@ const CONFIGURATION: &str = "
 <Directory /var/www/html>
     Options +ExecCGI
     AddHandler cgi-script .cgi
+    <FilesMatch \\.php$>
+        SetHandler selinux-app:php
+    </FilesMatch>
 </Directory>
 Alias /private /var/www/html
 <Location /private>
@@ -63,7 +68,7 @@ impl State {
         // The store counts its changes, and keeps modules as it has once compiled them beside what they were made of.
         let configurations = "find /etc/selinux /var/lib/selinux /etc/apache2 /var/lib/apache2 \
                               -not -name commit_num -not -path */active/modules/*/cil";
-        let ours = "find /usr /var /run -xdev ( -name *selinux-map* -o -name *mod_selinux* )";
+        let ours = "find /usr /var /run /etc -xdev ( -name *selinux-map* -o -name *selinux-broker* -o -name *mod_selinux* )";
         let mut listed = String::new();
         for find in [configurations, ours] {
             for what in [
@@ -152,6 +157,7 @@ fn script(file: &str, type_: &str) {
 fn prepare() {
     end_hardening();
     let _ = outcome("dpkg", &["--purge", PACKAGE]);
+    broker::remove_leftovers();
     if Path::new("/var/lib/selinux/default/active/modules/400/mod_selinux").exists() {
         run("semodule", &["-r", "mod_selinux"]);
     }
@@ -164,7 +170,7 @@ fn prepare() {
     fs::write("/etc/apache2/test-users", "foo:{SHA}C+7Hteo/D9vJXQ3UfzxbwnXaijM=\n").unwrap();
     // As README.md says, and without what the machine has for other tests.
     run("a2dismod", &["--quiet", "--force", "cgid", "php8.4", "perl", "wsgi", "mpm_prefork", "mpm_event"]);
-    run("a2enmod", &["--quiet", "cgi"]);
+    run("a2enmod", &["--quiet", "cgi", "proxy_fcgi"]);
     run("a2enmod", &["--quiet", "mpm_event"]);
     run("a2enconf", &["--quiet", "test-package"]);
     for boolean in ["httpd_enable_cgi", "httpd_builtin_scripting"] {
@@ -195,9 +201,14 @@ fn a_package_confines_requests_also_in_a_hardened_unit_and_leaves_nothing_behind
         !Path::new("/etc/apache2/mods-enabled/selinux.load").exists(),
         "it is for the administrator to switch on"
     );
+    broker::starts_without_privileges();
+    broker::comes_again();
+    broker::copy_samples();
+    broker::tells_what_is_wrong();
     run("a2enmod", &["--quiet", "selinux"]);
     restart();
     assert_eq!(contexts(), expected("user_webapp_t:s0:c0"));
+    broker::serves_whatever_becomes_of_it();
 
     // Hardened.
     for settings in [&hardening(), WITHOUT_THE_CALL] {
@@ -214,7 +225,9 @@ fn a_package_confines_requests_also_in_a_hardened_unit_and_leaves_nothing_behind
     let map = fs::read_to_string(MAP).unwrap();
     fs::write(MAP, map.replace("user_webapp_t:s0:c0", "user_webapp_t:s0:c5")).unwrap();
     let policy = fs::metadata(POLICY_STORE).unwrap().modified().unwrap();
+    let running = broker::main_pid();
     run("dpkg", &["--force-confdef", "--force-confold", "-i", &higher_version(package)]);
+    assert!(![0, running].contains(&broker::main_pid()), "the broker that runs is the new one");
     assert!(
         fs::read_to_string("/etc/apache2/mods-available/selinux.conf").unwrap().ends_with("# a line more\n")
     );
@@ -230,6 +243,7 @@ fn a_package_confines_requests_also_in_a_hardened_unit_and_leaves_nothing_behind
     // Removed: apache2 goes on without it, and so does the policy. The configuration stays.
     run("dpkg", &["--remove", PACKAGE]);
     assert!(!kernel_knows("user_webapp_t"));
+    assert!(!Path::new("/run/mod_selinux").exists() && Path::new("/var/lib/mod_selinux/apps").exists());
     assert!(Path::new(MAP).exists() && !Path::new("/etc/apache2/mods-enabled/selinux.load").exists());
     restart();
     let reply = Client::new(PORT).get("/context.cgi", None);
@@ -237,6 +251,7 @@ fn a_package_confines_requests_also_in_a_hardened_unit_and_leaves_nothing_behind
 
     // Purged: nothing is left.
     run("systemctl", &["stop", "apache2"]);
+    broker::remove_samples();
     run("dpkg", &["--purge", PACKAGE]);
     let after = State::now();
     for (file, what) in &after.files {

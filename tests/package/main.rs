@@ -243,6 +243,7 @@ fn a_package_confines_requests_also_in_a_hardened_unit_and_leaves_nothing_behind
     // Removed: apache2 goes on without it, and so does the policy. The configuration stays.
     run("dpkg", &["--remove", PACKAGE]);
     assert!(!kernel_knows("user_webapp_t"));
+    assert_eq!(broker::main_pid(), 0);
     assert!(!Path::new("/run/mod_selinux").exists() && Path::new("/var/lib/mod_selinux/apps").exists());
     assert!(Path::new(MAP).exists() && !Path::new("/etc/apache2/mods-enabled/selinux.load").exists());
     restart();

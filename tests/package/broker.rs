@@ -31,7 +31,7 @@ fn is(question: &str) -> String {
 }
 
 fn log() -> String {
-    run("journalctl", &["-b", "-u", UNIT, "-o", "cat", "--no-pager"])
+    run("journalctl", &["-b", "-u", UNIT, "-n", "50", "-o", "cat", "--no-pager"])
 }
 
 /// What the broker answers on its own socket.

@@ -28,8 +28,9 @@ const HASTE: Duration = Duration::from_secs(2);
 /// How often it is asked who has something to do.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// How many pools are remembered that have no process.
-const REMEMBERED: usize = 2_000;
+/// How many pools are remembered. Their listeners and their processes find room in the supervisor's store
+/// (`FileDescriptorStoreMax`).
+const REMEMBERED: usize = 1_000;
 
 /// The broker, and all that it holds.
 pub struct Daemon {

@@ -2,39 +2,15 @@
 
 use super::{ANON, BAR, FOO, MAP, context_of};
 use crate::support::broker::Broker;
+use crate::support::httpd::project;
 use crate::support::{Httpd, Mpm, Site};
+use std::fs;
 
 const CONFIGURATION: &str = "
 SELinuxDomainMap @ETC@/map
 <FilesMatch \"\\.php$\">
     SetHandler selinux-app:php
 </FilesMatch>
-";
-
-const PHP: &str = r#"
-command   = ["/usr/sbin/php-fpm8.4", "--nodaemonize", "--fpm-config", "/etc/mod_selinux/apps/php-fpm.conf", "-d", "pcre.jit=0"]
-socket    = "fpm"
-protocol  = "fcgi"
-idle      = "30s"
-state     = true
-[[callers]]
-worker    = "user_webapp_t"
-app       = "user_app_t"
-[[callers]]
-worker    = "anon_webapp_t"
-app       = "anon_app_t"
-"#;
-
-const FPM: &str = "
-[global]
-error_log = ${STATE}/error.log
-[app]
-listen = ${SOCKET}
-pm = ondemand
-pm.max_children = 4
-pm.process_idle_timeout = 10s
-php_admin_value[session.save_path] = ${STATE}
-php_admin_value[upload_tmp_dir] = ${STATE}
 ";
 
 /// Puts something of its own into the cached code of another page, as one interpreter's pages can (`opcache_invalidate`, and a
@@ -70,13 +46,22 @@ echo session_id(), ' ', $_SESSION['seen'];";
 const UPLOAD: &str =
     "<?php echo dirname($_FILES['file']['tmp_name']), ' ', filesize($_FILES['file']['tmp_name']);";
 
+/// php-fpm, whatever its version.
+fn program() -> String {
+    let files = fs::read_dir("/usr/sbin").unwrap().map(|entry| entry.unwrap().path().display().to_string());
+    files.filter(|path| path.contains("/php-fpm")).max().expect("php-fpm is installed")
+}
+
 fn start(name: &str, mpm: Mpm) -> (Broker, Httpd) {
     let site = Site::new(name);
     site.config_file("map", MAP);
     site.file("who.php", "<?php echo file_get_contents('/proc/self/attr/current'), ' ', getmypid();");
     site.file("poison.php", POISON).file("victim.php", "<?php echo 'untouched';");
     site.file("session.php", SESSION).file("upload.php", UPLOAD);
-    let broker = Broker::start(&[("php.toml", PHP), ("php-fpm.conf", FPM)]);
+    // What is shipped, as installed.
+    let shipped = |name: &str| fs::read_to_string(project().join("conf/apps").join(name)).unwrap();
+    let file = shipped("php.toml").replace("/usr/sbin/php-fpm\"", &format!("{}\"", program()));
+    let broker = Broker::start(&[("php.toml", &file), ("php-fpm.conf", &shipped("php-fpm.conf"))]);
     let httpd = Httpd::start(&site, mpm, &["proxy", "proxy_fcgi"], CONFIGURATION);
     (broker, httpd)
 }

@@ -1,7 +1,7 @@
-//! The broker, started by systemd as its unit has it.
+//! The broker, started by systemd by the unit that is shipped.
 
 use super::distribution::unix_user;
-use super::httpd::{Turn, install, turn};
+use super::httpd::{Turn, install, project, turn};
 use super::{library, outcome, run, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -28,38 +28,21 @@ impl Broker {
         let broker = Broker { _turn: turn };
         for folder in [APPS, RUN, STATE] {
             let _ = fs::remove_dir_all(folder);
-            fs::create_dir_all(folder).unwrap();
         }
+        fs::create_dir_all(APPS).unwrap();
         for (name, text) in files {
             broker.write(name, text);
         }
         let _ = fs::remove_file(PROGRAM);
         fs::copy(library("selinux-broker"), PROGRAM).unwrap();
         fs::set_permissions(PROGRAM, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir_all(Path::new(RUN).join("apps")).unwrap();
-        for folder in [RUN, "/run/mod_selinux/apps", STATE] {
-            run("chown", &[unix_user(), folder]);
-        }
-        run("restorecon", &["-RF", PROGRAM, "/etc/mod_selinux", RUN, "/var/lib/mod_selinux"]);
+        run("restorecon", &["-RF", PROGRAM, "/etc/mod_selinux", "/var/lib/mod_selinux"]);
         let _ = outcome("systemctl", &["reset-failed", UNIT]);
-        let user = format!("User={}", unix_user());
-        let mut arguments = vec!["--quiet", "--collect", "--unit", UNIT];
-        for property in [
-            "Type=notify",
-            &user,
-            "NoNewPrivileges=yes",
-            "CapabilityBoundingSet=",
-            "KillMode=process",
-            "Restart=always",
-            "RestartSec=100ms",
-            "StartLimitIntervalSec=0",
-            "FileDescriptorStoreMax=4096",
-            "TimeoutStopSec=90",
-        ] {
-            arguments.extend(["-p", property]);
-        }
-        arguments.extend([PROGRAM, "--state", STATE]);
-        run("systemd-run", &arguments);
+        let unit = fs::read_to_string(project().join("conf/systemd/selinux-broker.service")).unwrap();
+        let unit = unit.replace("User=apache", &format!("User={}", unix_user()));
+        fs::write(format!("/run/systemd/system/{UNIT}.service"), unit).unwrap();
+        run("systemctl", &["daemon-reload"]);
+        run("systemctl", &["start", UNIT]);
         broker
     }
 

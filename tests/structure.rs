@@ -5,8 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 5] =
-    ["src", "crates/confinement/src", "crates/mapping/src", "crates/messages/src", "crates/selinux-map/src"];
+const CRATES: [&str; 7] = [
+    "src",
+    "crates/apps/src",
+    "crates/broker/src",
+    "crates/confinement/src",
+    "crates/mapping/src",
+    "crates/messages/src",
+    "crates/selinux-map/src",
+];
 
 /// The files of one crate: the path of each as a module (`["worker", "handoff"]`; the root's is empty) and its text, without
 /// comments and tests.

@@ -10,11 +10,10 @@ use crate::selinux::SharedContext;
 use crate::status::counters;
 use apps::{Answer, App, Protocol, Question};
 use messages::{Code, Message};
-use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// What comes before an application's name.
@@ -22,10 +21,6 @@ const PREFIX: &str = "selinux-app:";
 
 /// How long the broker has for its answer: it waits for nobody itself.
 const HASTE: Duration = Duration::from_secs(5);
-
-/// The sockets that a child has been told of, by context and application.
-#[derive(Default)]
-pub struct Sockets(Mutex<HashMap<(SharedContext, String), Arc<str>>>);
 
 /// The name of the application that the request's handler is; `None` where it is another handler.
 pub(super) fn name(request: Request<'_>) -> Option<&str> {
@@ -87,7 +82,7 @@ fn pass_on(
 
 /// The application's socket in this context.
 fn socket(started: &Started, app: &App, context: &SharedContext) -> io::Result<Arc<str>> {
-    let sockets = Child::this().ok().map(|child| &child.sockets.0);
+    let sockets = Child::this().ok().map(|child| &child.sockets);
     let key = (Arc::clone(context), app.name.clone());
     let known = sockets
         .and_then(|sockets| sockets.lock().unwrap_or_else(PoisonError::into_inner).get(&key).map(Arc::clone));

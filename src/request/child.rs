@@ -1,18 +1,19 @@
 //! What a child of httpd has for itself from its beginning to its end.
 
-use super::app::Sockets;
 use crate::httpd::random;
+use crate::selinux::SharedContext;
 use messages::{Code, Message};
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A child that has begun as it should: in another one, nobody is confined, and whoever is mapped is refused.
 pub struct Child {
     /// Where the code of the interpreters is that httpd has loaded; empty where nobody is mapped.
     pub interpreters: Vec<Range<usize>>,
-    /// The sockets of applications that it knows.
-    pub sockets: Sockets,
+    /// The sockets that it has been told of, by context and application.
+    pub sockets: Mutex<HashMap<(SharedContext, String), Arc<str>>>,
     next_tag: AtomicU64,
 }
 
@@ -23,7 +24,7 @@ impl Child {
     pub fn begin(interpreters: Vec<Range<usize>>) -> &'static Child {
         CHILD.get_or_init(|| Child {
             interpreters,
-            sockets: Sockets::default(),
+            sockets: Mutex::default(),
             next_tag: AtomicU64::new(random()),
         })
     }

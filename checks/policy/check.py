@@ -18,6 +18,8 @@ import levels
 
 SERVER = "httpd_t"
 SHIPPED = {"anon_webapp_t", "user_webapp_t", "staff_webapp_t"}
+BROKER = "selinux_broker_t"
+SOCKETS = "mod_selinux_app_run_t"
 
 WRITE = {"write", "append", "create", "link", "rename", "setattr", "unlink"}
 EXECUTE = {"execute", "execute_no_trans", "entrypoint", "execmod"}
@@ -51,7 +53,8 @@ LOCKING = {(SERVER, "sem", perm) for perm in ("read", "unix_write", "write")}
 
 
 class Policy:
-    """The rules of the confined domains, and of what the server may do to them."""
+    """The rules of the confined domains, of applications' processes and their broker, and of what the server may do to
+    them."""
 
     def __init__(self, path):
         self.policy = setools.SELinuxPolicy(path)
@@ -60,6 +63,8 @@ class Policy:
         self.attributes = {str(a): {str(t) for t in a.expand()}
                            for a in self.policy.typeattributes()}
         self.domains = self.attributes.get("webapp_domain", set())
+        # Types of applications' processes.
+        self.apps = self.attributes.get("webapp_app", set())
         self.parent = {str(b.child): str(b.parent) for b in self.policy.bounds()}
         self.constraints = levels.Constraints(self.policy)
         self.distribution = "fedora" if "passwd_file_t" in self.types else "debian"
@@ -67,6 +72,9 @@ class Policy:
         # (source, target, class) -> permission -> [(condition, branch) or None]
         self.by_domain = defaultdict(lambda: defaultdict(list))
         self.into_domain = defaultdict(set)
+        # The same of applications' processes and of the broker, whatever the booleans say.
+        self.by_program = defaultdict(set)
+        self.into_app = defaultdict(set)
         self.server_on_domain = set()
         # name -> [(targets, class, permissions)], for the sources that `granted` is asked of
         self.rules = {SERVER: [], "init_t": [], "unconfined_t": []}
@@ -84,6 +92,12 @@ class Policy:
             for name, rules in self.rules.items():
                 if name in sources:
                     rules.append((names(rule.target), str(rule.tclass), rule.perms))
+            for source in sources & (self.apps | {BROKER}):
+                for target in names(rule.target):
+                    self.by_program[source, target, str(rule.tclass)] |= rule.perms
+            if str(rule.tclass) == "process" and names(rule.target) & self.apps:
+                for perm in rule.perms & {"transition", "dyntransition"}:
+                    self.into_app[perm] |= sources
             mine = sources & self.domains
             onto = names(rule.target) & self.domains if not mine else ()
             if onto and str(rule.tclass) == "process":
@@ -125,6 +139,13 @@ class Policy:
                 continue
             for perm in sorted(have):
                 if perms is None or perm in perms:
+                    yield source, target, tclass, perm
+
+    def programs(self, classes, perms, sources):
+        """The same of applications' processes, or of the broker."""
+        for (source, target, tclass), have in sorted(self.by_program.items()):
+            if source in sources and (classes is None or tclass in classes):
+                for perm in sorted(have if perms is None else have & perms):
                     yield source, target, tclass, perm
 
     def has(self, source, target, tclass, perm):
@@ -314,8 +335,13 @@ def no_domain_relabels_or_mounts(p):
 
 
 def no_domain_connects(p):
+    """But to the broker, and to applications' processes of its own context."""
     for found in p.allowed(None, CONNECT):
-        yield words(found)
+        source, target, tclass, perm = found
+        own = (tclass, perm) == ("unix_stream_socket", "connect") and target == source
+        app = (tclass, perm) == ("unix_stream_socket", "connectto") and target in p.apps | {BROKER}
+        if not own and not app:
+            yield words(found)
     for found in p.allowed(None, {"create"}):
         if found[2].endswith("_socket") and (found[2], found[1]) != ("unix_stream_socket", found[0]):
             yield words(found)
@@ -327,7 +353,7 @@ def no_domain_connects(p):
 
 def no_domain_has_privileges(p):
     for found in p.allowed(NOTHING_OF):
-        if found[1:] not in LOCKING:
+        if found[1:] not in LOCKING and found[1:] not in {(SOCKETS, "sock_file", perm) for perm in ("getattr", "write")}:
             yield words(found)
 
 
@@ -396,6 +422,78 @@ def administrators_see_and_end_scripts(p):
             yield f"{name} webapp_domain:process {perm} is missing"
 
 
+def the_applications_types_are_there(p):
+    for name in sorted({"anon_app_t", "user_app_t", "staff_app_t"} - p.apps):
+        yield f"{name} is not in attribute webapp_app"
+
+
+def categories_confine_every_application(p):
+    for attribute in ("mcs_constrained_type", "webapp_categorized"):
+        for name in sorted(p.apps - p.attributes.get(attribute, set())):
+            yield f"{name} is not in attribute {attribute}"
+    for name in sorted(p.apps):
+        for tclass in levels.FILES:
+            if not p.constraints.refuse(tclass, "create", name, "any other", (levels.OWN, levels.NONE)):
+                yield f"{name}: {tclass} create without a category"
+
+
+def none_but_the_broker_starts_applications(p):
+    """Of those whom a request reaches; nobody enters one without executing a program."""
+    for perm in ("transition", "dyntransition"):
+        reached = p.domains | p.apps | {SERVER} | ({BROKER} if perm == "dyntransition" else set())
+        for name in sorted(p.into_app[perm] & reached):
+            yield f"{name}: {perm} to an application's type"
+
+
+def no_application_changes_context(p):
+    for found in p.programs({"process"}, CHANGE_CONTEXT, p.apps):
+        yield words(found)
+
+
+def no_application_reaches_other_processes(p):
+    """Of the server's, the domains', the broker's, and other applications'."""
+    for found in p.programs({"process"}, {"ptrace"} | SIGNAL, p.apps):
+        if found[1] != found[0] or found[3] == "ptrace":
+            yield words(found)
+    others = p.domains | p.apps | {SERVER, BROKER}
+    for found in p.programs({"file", "dir", "lnk_file"}, {"open", "read", "search"} | WRITE, p.apps):
+        if found[1] in others - {found[0]}:
+            yield words(found)
+
+
+def no_application_connects(p):
+    """But to its own sockets; and it has none but those in the file system."""
+    for found in p.programs(None, CONNECT - {"accept", "bind", "listen"}, p.apps):
+        if found[1] != found[0] or not found[2].startswith("unix_"):
+            yield words(found)
+    for found in p.programs(None, {"create"}, p.apps):
+        if found[2].endswith("socket") and not found[2].startswith("unix_"):
+            yield words(found)
+    for found in p.programs({"sock_file"}, {"write"}, p.apps):
+        if found[1] != "mod_selinux_app_state_t":
+            yield words(found)
+
+
+def no_application_executes_what_is_written(p):
+    sources = p.apps | {BROKER}
+    executed = {(f[0], f[1]): f for f in p.programs({"file"}, EXECUTE, sources)}
+    for found in p.programs({"file", "dir"}, WRITE | {"add_name"}, sources):
+        if (found[0], found[1]) in executed:
+            yield f"{words(found)}, and {executed[found[0], found[1]][3]}"
+    for found in p.programs({"process"}, EXECUTABLE_MEMORY, sources):
+        yield words(found)
+
+
+def applications_and_their_broker_have_no_privileges(p):
+    sources = p.apps | {BROKER}
+    privileges = {name for name in NOTHING_OF if "cap" in name or name in {"system", "bpf", "io_uring", "user_namespace"}}
+    for found in itertools.chain(p.programs(privileges, None, sources), p.programs(None, RELABEL, sources)):
+        yield words(found)
+    for found in p.programs({"process"}, {"transition", "dyntransition", "setcurrent", "setkeycreate", "ptrace"}, {BROKER}):
+        if found[3] != "transition" or found[1] not in p.apps:
+            yield words(found)
+
+
 PROPERTIES = [
     the_domains_are_there,
     every_domain_is_bounded_by_the_server,
@@ -423,6 +521,14 @@ PROPERTIES = [
     the_server_has_what_the_module_needs,
     shipped_domains_have_what_serving_takes,
     administrators_see_and_end_scripts,
+    the_applications_types_are_there,
+    categories_confine_every_application,
+    none_but_the_broker_starts_applications,
+    no_application_changes_context,
+    no_application_reaches_other_processes,
+    no_application_connects,
+    no_application_executes_what_is_written,
+    applications_and_their_broker_have_no_privileges,
 ]
 
 

@@ -41,7 +41,6 @@ pub(crate) fn start(
         arguments: &arguments,
         environment: &environment,
         listener: (listener.as_fd(), place),
-        group: None,
         memory: app.memory,
     };
     in_context(context, || sys::start(&program)).map_err(|error| {

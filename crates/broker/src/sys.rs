@@ -20,9 +20,7 @@ pub(crate) struct Program<'p> {
     pub environment: &'p [CString],
     /// Its listening socket, and as which descriptor it takes that: 0 or 3.
     pub listener: (BorrowedFd<'p>, RawFd),
-    /// The control group that it is in from its beginning: its `cgroup.procs`.
-    pub group: Option<BorrowedFd<'p>>,
-    /// How much memory it may have, in bytes, where no control group says so.
+    /// How much address space it may have, in bytes.
     pub memory: Option<u64>,
 }
 
@@ -149,11 +147,6 @@ unsafe fn become_program(
     let null = null.as_raw_fd();
     // SAFETY: all are system calls with descriptors that are open, and memory of the length given; `getpid` cannot fail.
     unsafe {
-        if let Some(group) = program.group
-            && libc::write(group.as_raw_fd(), c"0".as_ptr().cast(), 1) != 1
-        {
-            return errno();
-        }
         if let Some(bytes) = program.memory {
             let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
             if libc::setrlimit(libc::RLIMIT_AS, &raw const limit) != 0 {
@@ -221,7 +214,7 @@ mod tests {
         }
     }
 
-    // The broker has one thread, and a test has not: the program is started by `tests/start.rs`.
+    // The broker has one thread, and a test has not: what is started, end-to-end tests show.
     #[test]
     #[should_panic(expected = "one thread")]
     fn nothing_is_started_beside_another_thread() {
@@ -233,7 +226,6 @@ mod tests {
             arguments: &none,
             environment: &none,
             listener: (listener.as_fd(), 0),
-            group: None,
             memory: None,
         });
     }

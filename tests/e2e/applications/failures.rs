@@ -1,8 +1,11 @@
 //! What happens when something fails: nobody is served elsewhere, and what can be served is.
 
-use super::{BAR, FOO, Scene, file};
+use super::{BAR, CONFIGURATION, FOO, MAP, Scene, file};
+use crate::support::broker::Broker;
 use crate::support::raw::Connection;
-use crate::support::wait_for;
+use crate::support::{Httpd, Mpm, Site, outcome, wait_for};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -131,6 +134,55 @@ fn nobody_gets_another_contexts_process_where_all_are_busy() {
     let foo = scene.process(Some("foo"), FOO);
     wait_for("bar's turn", LIMIT, || (status(Some("bar")) == 200).then_some(()));
     wait_for_end(foo);
+}
+
+#[test]
+fn a_file_that_cannot_be_used_stops_the_start_and_says_where() {
+    let site = Site::new("app-wrong");
+    site.config_file("map", MAP);
+    let good = file(&site, "");
+    let broker = Broker::start(&[("web.toml", &good)]);
+    let check = || Httpd::check(&site, Mpm::Event, &["proxy", "proxy_http"], CONFIGURATION);
+    let path = "/etc/mod_selinux/apps/web.toml";
+    assert!(check().is_ok());
+    let unknown = good.replace("state = true", "state = true\ncolour = 7");
+    broker.write("web.toml", &unknown);
+    let line = 1 + unknown.lines().position(|line| line.starts_with("colour")).unwrap();
+    let wrong = [format!("{path}: line {line}: unknown field `colour`")];
+    let told = check().unwrap_err();
+    assert!(told.contains("SEL0032") && wrong.iter().all(|part| told.contains(part)), "{told}");
+    // The broker says the same.
+    let output = outcome("selinux-broker", &["--check"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && wrong.iter().all(|part| told.contains(part)), "{told}");
+    // What others may write is not believed.
+    broker.write("web.toml", &good);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+    let told = check().unwrap_err();
+    assert!(told.contains("SEL0032") && told.contains(path), "{told}");
+}
+
+#[test]
+fn without_a_context_or_a_file_there_is_no_application() {
+    let site = Site::new("app-unmapped");
+    site.config_file("map", MAP);
+    let _broker = Broker::start(&[("web.toml", &file(&site, ""))]);
+    let missing = "<Location /private/app/missing>\nSetHandler selinux-app:missing\n</Location>\n";
+    // Rules elsewhere, and none at all: httpd would send the file.
+    let rules = "<Location /private>\nSELinuxDomainMap @ETC@/map\n</Location>\n";
+    let app = CONFIGURATION.replace("SELinuxDomainMap @ETC@/map\n", "");
+    for rules in [rules, ""] {
+        site.file("app/page.php", "its source");
+        let httpd =
+            Httpd::start(&site, Mpm::Event, &["proxy", "proxy_http"], &format!("{rules}{app}{missing}"));
+        let reply = httpd.get("/app/page.php", None);
+        assert_eq!(reply.status, 500, "{}", reply.body);
+        httpd.logged(&["SEL0122"]);
+        if !rules.is_empty() {
+            assert_eq!(httpd.get("/private/app/missing", Some("foo")).status, 503);
+            httpd.logged(&["SEL0121", "there is no application missing"]);
+        }
+    }
 }
 
 impl Scene {

@@ -31,6 +31,9 @@ RELABEL = {"relabelfrom", "relabelto", "mounton"}
 CONNECT = {"accept", "bind", "connect", "connectto", "listen", "name_bind", "name_connect",
            "node_bind", "sendto"}
 
+# The daemon that translates levels, to which both policies let every `domain` connect.
+TRANSLATION = {"setrans_t", "setrans_runtime_t", "setrans_var_run_t"}
+
 # Where passwords and keys are kept; a type that a policy lacks is passed over.
 SECRETS = {"httpd_config_t", "httpd_keytab_t", "cert_t", "tls_privkey_t", "shadow_t",
            "passwd_file_t", "etc_t", "krb5_keytab_t", "sssd_var_lib_t", "selinux_config_t",
@@ -464,13 +467,14 @@ def no_application_reaches_other_processes(p):
 def no_application_connects(p):
     """But to its own sockets; and it has none but those in the file system."""
     for found in p.programs(None, CONNECT - {"accept", "bind", "listen"}, p.apps):
-        if found[1] != found[0] or not found[2].startswith("unix_"):
+        own = found[1] == found[0] and (found[2].startswith("unix_") or found[2] == "association")
+        if not own and found[1] not in TRANSLATION:
             yield words(found)
     for found in p.programs(None, {"create"}, p.apps):
         if found[2].endswith("socket") and not found[2].startswith("unix_"):
             yield words(found)
     for found in p.programs({"sock_file"}, {"write"}, p.apps):
-        if found[1] != "mod_selinux_app_state_t":
+        if found[1] not in TRANSLATION | {"mod_selinux_app_state_t"}:
             yield words(found)
 
 

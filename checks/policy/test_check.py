@@ -92,7 +92,7 @@ BROKEN = [
     ("the_server_has_what_the_module_needs", "", (r"\(allow httpd_t security_t \(security .*", "")),
     # A name that the policy lacks drops an optional block without a word.
     ("shipped_domains_have_what_serving_takes", "", (r"require (httpd_runtime_t|passwd_file_t)", "require no_such_t")),
-    ("administrators_see_and_end_scripts", "", (r"allow init_t", "allow no_such_t")),
+    ("administrators_see_and_end_scripts", "", (r"allow init_t webapp_domain", "allow no_such_t webapp_domain")),
     ("no_domain_connects", "(allow user_webapp_t init_t (unix_stream_socket (connectto)))", None),
     ("no_domain_has_privileges", "(allow user_webapp_t mod_selinux_app_run_t (sock_file (unlink)))", None),
     ("the_applications_types_are_there", "", (r"\(call webapp_app \(anon_app_t\)\)", "")),

@@ -92,6 +92,14 @@ properties! {
     the_server_has_what_the_module_needs
     shipped_domains_have_what_serving_takes
     administrators_see_and_end_scripts
+    the_applications_types_are_there
+    categories_confine_every_application
+    none_but_the_broker_starts_applications
+    no_application_changes_context
+    no_application_reaches_other_processes
+    no_application_connects
+    no_application_executes_what_is_written
+    applications_and_their_broker_have_no_privileges
 }
 
 /// Each property is seen to fail, on a small policy that breaks it; and an administrator's own domain,

@@ -36,7 +36,7 @@ impl Broker {
         let _ = fs::remove_file(PROGRAM);
         fs::copy(library("selinux-broker"), PROGRAM).unwrap();
         fs::set_permissions(PROGRAM, fs::Permissions::from_mode(0o755)).unwrap();
-        run("restorecon", &["-RF", PROGRAM, "/etc/mod_selinux", "/var/lib/mod_selinux"]);
+        run("restorecon", &["-RF", PROGRAM, "/etc/mod_selinux"]);
         let _ = outcome("systemctl", &["reset-failed", UNIT]);
         let unit = fs::read_to_string(project().join("conf/systemd/selinux-broker.service")).unwrap();
         let unit = unit.replace("User=apache", &format!("User={}", unix_user()));

@@ -93,7 +93,7 @@ pub fn starts_without_privileges() {
         ("/run/mod_selinux", "mod_selinux_app_run_t"),
         ("/run/mod_selinux/apps", "mod_selinux_app_run_t"),
         ("/run/mod_selinux/broker", "mod_selinux_app_run_t"),
-        ("/var/lib/mod_selinux/apps", "mod_selinux_app_state_t"),
+        ("/var/lib/mod_selinux/apps", "mod_selinux_app_states_t"),
     ] {
         assert_eq!(label(folder), format!("system_u:object_r:{type_}:s0"), "{folder}");
     }

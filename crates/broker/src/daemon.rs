@@ -10,6 +10,7 @@ use crate::usage;
 use apps::{Answer, App, Folder, Line, MAX_LINE, Question, SocketStyle};
 use mapping::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -290,7 +291,9 @@ impl Daemon {
             }
         };
         match question {
-            Question::Status => caller.say(&self.status(now)),
+            Question::Status if is_root(&caller.stream) => caller.say(&self.status(now)),
+            // It is of all contexts.
+            Question::Status => self.refuse(caller, "the list of pools is for root alone"),
             Question::Pool(name) => match self.pool(name, &who, now) {
                 Ok(path) => caller.say(&Answer::Ok(path.display().to_string()).to_string()),
                 Err(why) => self.refuse(caller, &format!("{name}: {why}")),
@@ -435,6 +438,11 @@ impl Daemon {
         }
         text
     }
+}
+
+/// Whether root has made the other end.
+fn is_root(stream: &UnixStream) -> bool {
+    socket_peercred(stream).is_ok_and(|who| who.uid.is_root())
 }
 
 /// The number of the process that a descriptor is of; `None` where it has ended, or is no process's (`kernel/fork.c:

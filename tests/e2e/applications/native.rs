@@ -16,7 +16,7 @@ fn refusal(attack: &str) -> &'static str {
 
 #[test]
 fn native_code_reaches_nothing_but_its_own() {
-    let scene = Scene::start("app-native", "");
+    let scene = Scene::start("app-native", "idle = \"1h\"");
     let own = scene.process(Some("foo"), FOO);
     let others = scene.process(Some("bar"), BAR);
     let httpd = scene.httpd.children().remove(0);

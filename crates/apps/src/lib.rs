@@ -6,7 +6,9 @@
 mod app;
 mod folder;
 mod message;
+mod status;
 
 pub use app::{App, AppError, MAX_NAME, Protocol, SocketStyle, is_name};
 pub use folder::Folder;
 pub use message::{Answer, Line, MAX_LINE, Question};
+pub use status::{PoolStatus, Status};

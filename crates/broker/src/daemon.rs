@@ -7,7 +7,7 @@ use crate::program;
 use crate::supervisor::{self, Supervisor};
 use crate::sys::{self, Process};
 use crate::usage;
-use apps::{Answer, App, Folder, Line, MAX_LINE, Question, SocketStyle};
+use apps::{Answer, App, Folder, Line, MAX_LINE, Question, SocketStyle, Status};
 use mapping::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
@@ -291,7 +291,7 @@ impl Daemon {
             }
         };
         match question {
-            Question::Status if is_root(&caller.stream) => caller.say(&self.status(now)),
+            Question::Status if is_root(&caller.stream) => caller.say(&self.status(now).to_string()),
             // It is of all contexts.
             Question::Status => self.refuse(caller, "the list of pools is for root alone"),
             Question::Pool(name) => match self.pool(name, &who, now) {
@@ -421,22 +421,8 @@ impl Daemon {
         self.perform(actions, now);
     }
 
-    /// A line for each pool.
-    fn status(&self, now: Instant) -> String {
-        let mut text = format!("refused {}\n", self.refused);
-        for told in self.pools.tell(now) {
-            let processes: Vec<_> = told.processes.iter().map(u32::to_string).collect();
-            text += &format!(
-                "pool {} {} processes={} idle={} starts={} error={}\n",
-                told.key.app,
-                told.key.context,
-                processes.join(","),
-                told.idle.as_secs(),
-                told.starts,
-                told.error.unwrap_or_default()
-            );
-        }
-        text
+    fn status(&self, now: Instant) -> Status {
+        Status { refused: self.refused, pools: self.pools.tell(now).collect() }
     }
 }
 

@@ -3,7 +3,7 @@
 //! It does nothing itself and reads no clock: it is told what has happened and when, and says what is to be done. So a test
 //! can show it any course of events.
 
-use apps::App;
+use apps::{App, PoolStatus};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,21 +77,6 @@ struct Pool {
     /// Why the last one failed.
     error: Option<String>,
     starts: u64,
-}
-
-/// What is told of a pool.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Told {
-    /// Which.
-    pub key: Key,
-    /// The numbers of its processes.
-    pub processes: Vec<u32>,
-    /// How long it has had nothing to do.
-    pub idle: Duration,
-    /// How many processes have been started for it.
-    pub starts: u64,
-    /// Why the last start failed.
-    pub error: Option<String>,
 }
 
 /// All pools.
@@ -324,9 +309,10 @@ impl Pools {
     }
 
     /// What there is.
-    pub fn tell(&self, now: Instant) -> impl Iterator<Item = Told> {
-        self.all.iter().map(move |(key, pool)| Told {
-            key: key.clone(),
+    pub fn tell(&self, now: Instant) -> impl Iterator<Item = PoolStatus> {
+        self.all.iter().map(move |(key, pool)| PoolStatus {
+            app: key.app.clone(),
+            context: key.context.clone(),
             processes: pool.processes.iter().map(|process| process.id).collect(),
             idle: now - pool.busy,
             starts: pool.starts,

@@ -169,6 +169,27 @@ pub const PAGES: &[Page] = &[
             ("passed_over", "how many lines of logs were too long or too many"),
         ],
     },
+    Page {
+        name: "apps",
+        exit: &[
+            (0, "the broker has answered"),
+            (1, "it has refused to"),
+            (2, "wrong usage, or it does not answer"),
+        ],
+        json: &[
+            ("refused", "how many callers the broker has refused"),
+            ("pools[].app", "the application"),
+            ("pools[].context", "the context of its processes"),
+            ("pools[].processes[]", "the numbers of those that the broker has started"),
+            (
+                "pools[].memory",
+                "what they and their children have in memory, in bytes; null where there is none",
+            ),
+            ("pools[].idle", "how many seconds it has had nothing to do"),
+            ("pools[].starts", "how many processes were started"),
+            ("pools[].error", "why the last start failed, or null"),
+        ],
+    },
 ];
 
 /// Of all subcommands, where they cannot do what they are asked.

@@ -1,11 +1,12 @@
 //! `selinux-map`: what an administrator does with map files, over the same code as the module's.
 //!
 //! Owns the command line and how answers reach whoever asked. Each subcommand has a file; none may need
-//! httpd, SELinux or root's privileges (`denials` says more where it has them).
+//! httpd, SELinux or root's privileges (`denials` says more where it has them; `apps` asks the broker, which tells root alone).
 
 #![forbid(unsafe_code)]
 
 mod answer;
+mod apps;
 mod assign;
 mod build;
 mod categories;
@@ -27,7 +28,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::answer::show;
 
-/// Checks, explains, compiles, compares and fills the map files of mod_selinux, writes policy for new domains, and tells what requests were refused
+/// Checks, explains, compiles, compares and fills the map files of mod_selinux, writes policy for new domains, and tells what requests were refused and what processes applications have
 #[derive(Parser)]
 #[command(name = "selinux-map", version)]
 struct Cli {
@@ -47,6 +48,7 @@ enum Command {
     Assign(assign::AssignArgs),
     Domain(domain::DomainArgs),
     Denials(denials::DenialsArgs),
+    Apps(apps::AppsArgs),
     Generate(generate::GenerateArgs),
 }
 
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Assign(args) => show(assign::run(args), cli.json),
         Command::Domain(args) => show(domain::run(args), cli.json),
         Command::Denials(args) => show(denials::run(args), cli.json),
+        Command::Apps(args) => show(apps::run(args), cli.json),
         Command::Generate(args) => show(generate::run(args, &command()), cli.json),
     }
 }

@@ -6,7 +6,7 @@ mod php;
 
 use crate::support::broker::Broker;
 use crate::support::document::boxes;
-use crate::support::{Httpd, Mpm, Reply, Site};
+use crate::support::{Httpd, Mpm, Reply, Site, library, run};
 
 const MAP: &str = "\
 foo            user_webapp_t:s0:c0
@@ -106,6 +106,15 @@ fn each_context_has_a_process_and_what_it_keeps_for_itself() {
             found.iter().map(|(_, label)| label.split(':').skip(3).collect::<Vec<_>>().join(":")).collect();
         ranges.sort();
         assert_eq!(ranges, ["s0:c0", "s0:c1", "s0:c2"]);
+    }
+    // What the tool says of them.
+    let told = run(library("selinux-map").to_str().unwrap(), &["apps", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    for ((_, context), process) in everybody.iter().zip(processes) {
+        let pools = told["pools"].as_array().unwrap();
+        let pool = pools.iter().find(|pool| pool["context"] == *context).unwrap_or_else(|| panic!("{told}"));
+        assert_eq!((&pool["app"], &pool["processes"]), (&"web".into(), &vec![process].into()), "{told}");
+        assert!(pool["memory"].as_u64().unwrap() > 1 << 20, "{told}");
     }
     // Nothing of the broker's, httpd's or systemd's.
     let held: serde_json::Value = serde_json::from_str(&scene.body("held", Some("foo"))).unwrap();

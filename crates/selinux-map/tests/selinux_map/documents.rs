@@ -80,7 +80,7 @@ fn bash_completes_subcommands_and_options() {
         String::from_utf8(output.stdout).unwrap()
     };
     let subcommands = complete("selinux-map ''", 1);
-    for name in ["check", "explain", "build", "diff", "assign", "domain", "denials"] {
+    for name in ["check", "explain", "build", "diff", "assign", "domain", "denials", "apps"] {
         assert!(subcommands.split_whitespace().any(|word| word == name), "{subcommands}");
     }
     assert!(!subcommands.contains("generate"), "{subcommands}");

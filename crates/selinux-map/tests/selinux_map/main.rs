@@ -1,5 +1,6 @@
 //! The administrator's tool, from outside: what it prints, what it writes, and its exit codes.
 
+mod apps;
 mod assign;
 mod denials;
 mod documents;

@@ -24,6 +24,10 @@ OWN_DOMAIN = "(type own_webapp_t)(call webapp_domain (own_webapp_t))(call webapp
 OWN_CONTENT = "(type own_content_t)(call webapp_content (own_webapp_t own_content_t))" \
               "(type own_rw_content_t)(call webapp_rw_content (own_webapp_t own_rw_content_t))"
 
+# And with `--app`.
+OWN_APP = "(type own_app_t)(call webapp_app (own_app_t))(call webapp_app_serve (own_webapp_t own_app_t))" \
+          "(call webapp_content (own_app_t own_content_t))(call webapp_rw_content (own_app_t own_rw_content_t))"
+
 # (property that must fail, text added, (pattern, replacement) applied to the module)
 BROKEN = [
     ("the_domains_are_there", "", (r"\(call webapp_domain \(anon_webapp_t\)\)", "")),
@@ -153,7 +157,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for distribution in ("debian", "fedora"):
             for what, added in (("as it is", ""), ("with a domain of one's own", OWN_DOMAIN),
-                                ("and content of its own", OWN_DOMAIN + OWN_CONTENT)):
+                                ("and content of its own", OWN_DOMAIN + OWN_CONTENT),
+                                ("and an application", OWN_DOMAIN + OWN_CONTENT + OWN_APP)):
                 found = failures(compile_policy(folder, distribution, added, None))
                 print("FAIL" if found else "ok", f"{distribution}, {what}: {found}")
                 wrong += bool(found)

@@ -32,7 +32,7 @@ pub struct App {
     pub contexts: u32,
     /// How long processes are kept that have nothing to do.
     pub idle: Duration,
-    /// How much memory one context has, in bytes; `None`: no limit.
+    /// How much address space each process has, in bytes; `None`: no limit.
     pub memory: Option<u64>,
     /// Whether each context has a folder of its own.
     pub state: bool,

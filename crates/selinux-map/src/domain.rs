@@ -30,6 +30,9 @@ pub struct DomainArgs {
     /// A folder of CGI scripts, which the application may run
     #[arg(long, value_name = "FOLDER", value_parser = Template::folder)]
     cgi: Option<String>,
+    /// A type for processes that selinux-broker starts for its requests (NAME_app_t)
+    #[arg(long)]
+    app: bool,
     /// The file to write, which must not be there yet
     #[arg(short, long, value_name = "OUT", default_value = "NAME.cil")]
     output: String,
@@ -39,6 +42,7 @@ pub struct DomainArgs {
 #[derive(Serialize)]
 pub struct Written {
     domain: String,
+    app: Option<String>,
     file: String,
     policy: String,
     commands: Vec<String>,
@@ -67,12 +71,13 @@ pub fn run(args: &DomainArgs) -> Result<Written, CommandError> {
     let path = Template::folder(&args.path.replace("NAME", name))
         .map_err(|error| CommandError::usage(format!("--path: {error}")))?;
     let output = PathBuf::from(args.output.replace("NAME", name));
-    let policy = policy(name, args.write.is_some(), args.cgi.is_some());
+    let policy = policy(args);
     let file = OpenOptions::new().write(true).create_new(true).open(&output);
     let written = file.and_then(|mut file| file.write_all(policy.as_bytes()));
     written.map_err(|error| CommandError::file("write", &output, &error))?;
     Ok(Written {
         domain: format!("{name}_webapp_t"),
+        app: args.app.then(|| format!("{name}_app_t")),
         commands: commands(args, &path, &output.display().to_string()),
         file: output.display().to_string(),
         policy,
@@ -80,25 +85,42 @@ pub fn run(args: &DomainArgs) -> Result<Written, CommandError> {
 }
 
 /// The template: `docs/domains.md` says what each line is for.
-fn policy(name: &str, writes: bool, runs_scripts: bool) -> String {
+fn policy(args: &DomainArgs) -> String {
+    let name = &args.name;
     let mut text = format!(
         "; The domain {name}_webapp_t, as `selinux-map domain` wrote it. It needs the policy module mod_selinux.\n\
          (type {name}_webapp_t)\n\
          (call webapp_domain ({name}_webapp_t))\n"
     );
-    if runs_scripts {
+    if args.cgi.is_some() {
         text += &format!("(call webapp_cgi ({name}_webapp_t))\n");
     }
+    if args.app {
+        text += &format!(
+            "\n; Processes that serve its requests: selinux-broker starts them, at each request's range.\n\
+             (type {name}_app_t)\n\
+             (call webapp_app ({name}_app_t))\n\
+             (call webapp_app_serve ({name}_webapp_t {name}_app_t))\n"
+        );
+    }
+    let both = if args.app { &["webapp_t", "app_t"][..] } else { &["webapp_t"] };
+    let call = |right: &str, content: &str| {
+        both.iter()
+            .map(|type_| format!("(call {right} ({name}_{type_} {name}_{content}))\n"))
+            .collect::<String>()
+    };
     text += &format!(
         "\n; Content that no other domain reads.\n\
          (type {name}_content_t)\n\
-         (call webapp_content ({name}_webapp_t {name}_content_t))\n"
+         {}",
+        call("webapp_content", "content_t")
     );
-    if writes {
+    if args.write.is_some() {
         text += &format!(
             "\n; Content that it alone changes.\n\
              (type {name}_rw_content_t)\n\
-             (call webapp_rw_content ({name}_webapp_t {name}_rw_content_t))\n"
+             {}",
+            call("webapp_rw_content", "rw_content_t")
         );
     }
     text
@@ -128,6 +150,13 @@ impl fmt::Display for Written {
             self.domain,
             self.domain
         )?;
+        if let Some(app) = &self.app {
+            writeln!(
+                f,
+                "# In the application's file: [[callers]] worker = \"{}\" app = \"{app}\"",
+                self.domain
+            )?;
+        }
         self.commands.iter().try_for_each(|command| writeln!(f, "{}", printable(command)))
     }
 }

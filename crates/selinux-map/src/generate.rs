@@ -135,6 +135,7 @@ pub const PAGES: &[Page] = &[
         exit: &[(0, "the file was written"), TROUBLE],
         json: &[
             ("domain", "the new domain"),
+            ("app", "the type of its application's processes; null without --app"),
             ("file", "the file that was written"),
             ("policy", "what is in it"),
             ("commands[]", "the commands that install it and label the content"),

@@ -1,6 +1,7 @@
 //! New domains, as `selinux-map domain` writes them.
 
 use crate::lifecycle::policies::with_module;
+use crate::support::broker::Broker;
 use crate::support::document::boxes;
 use crate::support::pages::CONTEXT_LUA;
 use crate::support::{Httpd, Mpm, Site, library, run};
@@ -17,7 +18,7 @@ pub fn policy() -> String {
         run(library("selinux-map").to_str().unwrap(), &arguments);
         fs::read_to_string(file).unwrap()
     };
-    domain("intranet", &["--cgi", "/srv/cgi", "--write", "/srv/data"]) + &domain("shop", &[])
+    domain("intranet", &["--app", "--cgi", "/srv/cgi", "--write", "/srv/data"]) + &domain("shop", &[])
 }
 
 const CONFIGURATION: &str = "
@@ -45,6 +46,68 @@ function handle(r)
   return apache2.OK
 end
 "#;
+
+/// A program for a request's context, which reads a file that the path names, and may write there.
+const PROGRAM: &str = r#"
+import http.server, signal, socket, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def address_string(self):
+        return ""
+    def do_GET(self):
+        try:
+            if self.path.endswith("write"):
+                text = open("@ROOT@/data/file.txt", "w").write("written") and "written"
+            else:
+                text = open("@ROOT@/" + self.path.rsplit("/", 1)[1]).read()
+        except OSError as error:
+            text = f"errno {error.errno}"
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write((open("/proc/self/attr/current").read().rstrip("\0") + " " + text).encode())
+server = http.server.HTTPServer("", Handler, bind_and_activate=False)
+server.address_family = socket.AF_UNIX
+server.socket = socket.socket(fileno=3)
+server.serve_forever()
+"#;
+
+const APP: &str = r#"
+command = ["/usr/bin/python3", "@ROOT@/program.py"]
+socket = "systemd"
+protocol = "http"
+[[callers]]
+worker = "intranet_webapp_t"
+app = "intranet_app_t"
+"#;
+
+#[test]
+fn a_new_domains_application_has_the_same_content_and_not_anothers() {
+    let _policy = with_module();
+    let site = Site::new("domain-app");
+    let root = site.root().to_str().unwrap();
+    site.file("program.py", &PROGRAM.replace("@ROOT@", root));
+    site.writable("data", "s0").relabel("data", "intranet_rw_content_t", "s0");
+    for name in ["intranet", "shop"] {
+        let file = format!("{name}.txt");
+        site.file(&file, name).relabel(&file, &format!("{name}_content_t"), "s0");
+    }
+    let broker = Broker::start(&[("web.toml", &APP.replace("@ROOT@", root))]);
+    let app = "<LocationMatch /app/>\nSetHandler selinux-app:web\n</LocationMatch>\n";
+    let httpd =
+        Httpd::start(&site, Mpm::Event, &["lua", "proxy", "proxy_http"], &format!("{CONFIGURATION}{app}"));
+    for (path, told) in
+        [("intranet.txt", "intranet"), ("shop.txt", "errno 13"), ("write", "written"), ("missing", "errno 2")]
+    {
+        let reply = httpd.get(&format!("/intranet/app/{path}"), None);
+        assert_eq!(
+            (reply.status, reply.body),
+            (200, format!("system_u:system_r:intranet_app_t:s0 {told}")),
+            "{path}: {}",
+            broker.log()
+        );
+    }
+    // Requests in another domain have none.
+    assert_eq!(httpd.get("/shop/app/intranet.txt", None).status, 503);
+}
 
 #[test]
 fn a_new_domain_has_its_own_content_and_not_anothers() {

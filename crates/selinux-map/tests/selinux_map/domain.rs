@@ -58,6 +58,34 @@ fn domain_writes_the_policy_and_tells_the_commands() {
 }
 
 #[test]
+fn an_application_gets_a_type_that_reads_and_changes_the_same_content() {
+    let folder = Folder::new();
+    let (code, text, _) = folder.run(&["domain", "intranet", "--app", "--write", "/srv/data"]);
+    assert_eq!(code, 0);
+    let callers =
+        "# In the application's file: [[callers]] worker = \"intranet_webapp_t\" app = \"intranet_app_t\"";
+    assert_eq!(text.lines().nth(1), Some(callers));
+    let policy = folder.text("intranet.cil");
+    let rules: Vec<_> = policy.lines().filter(|line| line.starts_with('(')).collect();
+    assert_eq!(
+        rules,
+        [
+            "(type intranet_webapp_t)",
+            "(call webapp_domain (intranet_webapp_t))",
+            "(type intranet_app_t)",
+            "(call webapp_app (intranet_app_t))",
+            "(call webapp_app_serve (intranet_webapp_t intranet_app_t))",
+            "(type intranet_content_t)",
+            "(call webapp_content (intranet_webapp_t intranet_content_t))",
+            "(call webapp_content (intranet_app_t intranet_content_t))",
+            "(type intranet_rw_content_t)",
+            "(call webapp_rw_content (intranet_webapp_t intranet_rw_content_t))",
+            "(call webapp_rw_content (intranet_app_t intranet_rw_content_t))",
+        ]
+    );
+}
+
+#[test]
 fn domain_takes_no_name_that_means_something_in_policy_and_replaces_no_file() {
     let folder = Folder::new().with("shop.cil", "mine");
     let long = "x".repeat(65);

@@ -36,8 +36,8 @@ fn a_back_end_gives_each_user_what_the_policy_lets_them_have() {
     assert_eq!(get("staff", "prices").0, 503);
     httpd.audit.denial(&[
         "scontext=system_u:system_r:user_webapp_t:s0 ",
-        "{ connect }",
-        "tclass=unix_stream_socket",
+        "{ write }",
+        "tclass=sock_file",
     ]);
 
     // It is the label that decides.

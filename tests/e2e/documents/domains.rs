@@ -49,7 +49,9 @@ end
 
 /// A program for a request's context, which reads a file that the path names, and may write there.
 const PROGRAM: &str = r#"
-import http.server, signal, socket, os
+import http.server, socket
+class Server(http.server.HTTPServer):
+    address_family = socket.AF_UNIX
 class Handler(http.server.BaseHTTPRequestHandler):
     def address_string(self):
         return ""
@@ -64,8 +66,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.wfile.write((open("/proc/self/attr/current").read().rstrip("\0") + " " + text).encode())
-server = http.server.HTTPServer("", Handler, bind_and_activate=False)
-server.address_family = socket.AF_UNIX
+server = Server("", Handler, bind_and_activate=False)
 server.socket = socket.socket(fileno=3)
 server.serve_forever()
 "#;

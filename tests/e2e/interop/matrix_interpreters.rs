@@ -213,7 +213,7 @@ fn mod_wsgis_daemon_serves_outside_of_the_confinement_whom_the_policy_lets_conne
         }
         // The shipped types may not connect to it.
         assert_eq!(httpd.get("/private/app.wsgi", Some("foo")).status, 503, "{mpm:?}");
-        httpd.audit.denial(&[&format!("scontext={FOO} "), "{ write }", "tclass=sock_file"]);
+        httpd.audit.denial(&[&format!("scontext={FOO} "), ":httpd_", "run"]);
         // mod_wsgi keeps its word.
         assert_eq!(httpd.get("/embedded", None).status, 500, "{mpm:?}");
         httpd.logged(&["Embedded mode of mod_wsgi disabled by runtime configuration"]);

@@ -34,11 +34,7 @@ fn a_back_end_gives_each_user_what_the_policy_lets_them_have() {
     assert_eq!(get("bar", "foo"), refused);
     // Who is nobody to the portal may not even connect.
     assert_eq!(get("staff", "prices").0, 503);
-    httpd.audit.denial(&[
-        "scontext=system_u:system_r:user_webapp_t:s0 ",
-        "{ write }",
-        "tclass=sock_file",
-    ]);
+    httpd.audit.denial(&["scontext=system_u:system_r:user_webapp_t:s0 ", "{ write }", "tclass=sock_file"]);
 
     // It is the label that decides.
     let file = recipe.site.root().join("bar.txt");

@@ -87,7 +87,7 @@ fn a_database_gives_each_web_user_what_their_context_may_have() {
     // A domain that is no client gets no connection.
     let reply = httpd.client().post("/denied/try.cgi", Some("foo"), "text/plain", b"SELECT 1");
     assert!(reply.body.contains("Permission denied"), "{}", reply.body);
-    httpd.audit.denial(&["scontext=system_u:system_r:user_webapp_t:s0:c0 ", "tclass=unix_stream_socket"]);
+    httpd.audit.denial(&["scontext=system_u:system_r:user_webapp_t:s0:c0 ", ":postgresql_"]);
 
     // It is the labels that decide.
     sepgsql.0.sql("SECURITY LABEL ON COLUMN customer.card IS 'system_u:object_r:sepgsql_table_t:s0'");

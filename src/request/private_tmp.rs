@@ -49,7 +49,7 @@ pub fn check(parent: &Path) -> Result<(), String> {
 pub fn folder(parent: &Path, target: &EncodedContext, server: &Context) -> io::Result<CString> {
     let context = target.context().ok_or_else(|| io::Error::other(query::UNKNOWN))?;
     let folder = parent.join(name(&context));
-    let label = label(&context)?;
+    let label = context.file_label(FOLDER).map_err(io::Error::other)?;
     match check_own(parent, &folder, &label) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if let Some(objection) = query::objection(server, &context) {
@@ -67,12 +67,6 @@ pub fn folder(parent: &Path, target: &EncodedContext, server: &Context) -> io::R
 fn name(context: &Context) -> String {
     let range = context.range().map(|range| format!(":{range}")).unwrap_or_default();
     format!("{}{range}", context.type_())
-}
-
-/// The label of a context's folder.
-fn label(context: &Context) -> io::Result<Context> {
-    let label = Context::parse(&format!("{}:object_r:{FOLDER}", context.user())).map_err(io::Error::other)?;
-    Ok(label.with_range(context.range().map(|range| range.low())))
 }
 
 /// Whether a context's folder is as `make` makes it. Whatever runs as `httpd_t` could have put another there.

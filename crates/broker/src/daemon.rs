@@ -6,7 +6,7 @@ use crate::pools::{Action, Key, Pools};
 use crate::program;
 use crate::supervisor::{self, Supervisor};
 use crate::sys::{self, Process};
-use crate::usage;
+use crate::usage::{Connections, was_connected};
 use apps::{Answer, App, Folder, Line, MAX_LINE, Question, SocketStyle, Status};
 use mapping::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -213,24 +213,17 @@ impl Daemon {
             return;
         }
         self.looked = now;
-        // Without the list nobody is known to be idle.
-        let text = std::fs::read_to_string(usage::SOCKETS);
-        let connected = text.as_deref().map(usage::connected);
+        let connections = Connections::read();
         for (key, open) in &self.open {
-            let is_connected = connected
-                .as_ref()
-                .is_ok_and(|paths| open.path.to_str().is_some_and(|path| paths.contains(path)));
-            if is_connected || connected.is_err() || usage::was_connected(&open.path).unwrap_or(true) {
+            if connections.has(&open.path) || was_connected(&open.path).unwrap_or(true) {
                 self.pools.is_busy(key, now);
             }
         }
     }
 
-    /// Whether a pool has a connection now; also where the kernel does not tell.
+    /// Whether a pool has a connection now.
     fn is_connected(&self, key: &Key) -> bool {
-        let path = self.open.get(key).and_then(|open| open.path.to_str());
-        let text = std::fs::read_to_string(usage::SOCKETS);
-        path.is_some_and(|path| text.map_or(true, |text| usage::connected(&text).contains(path)))
+        self.open.get(key).is_some_and(|open| Connections::read().has(&open.path))
     }
 
     /// Asks whether the connections that waited at the last turn still do.
@@ -312,12 +305,11 @@ impl Daemon {
             .map_err(|error| error.to_string())?
             .with_range(who.range().cloned());
         let key = Key { app: name.to_owned(), context: context.to_string() };
-        let action = self.pools.ask(&key, &app, now)?;
+        self.pools.ask(&key, &app, now)?;
         if !self.open.contains_key(&key) {
             let open = self.listen(&key, context, app).map_err(|error| format!("no socket: {error}"))?;
             self.open.insert(key.clone(), open);
         }
-        debug_assert_eq!(action, Action::Listen(key.clone()));
         Ok(self.open[&key].path.clone())
     }
 
@@ -336,7 +328,6 @@ impl Daemon {
         let mut left = actions;
         while let Some(action) = left.pop() {
             match action {
-                Action::Listen(_) => {}
                 Action::Start(key) => left.extend(self.start(&key, now)),
                 // Somebody may have connected since it was asked last.
                 Action::End(key, id) if !self.is_ending && self.is_connected(&key) => {
@@ -370,7 +361,7 @@ impl Daemon {
         let result = result.map(|process| {
             let id = process.id.as_raw_nonzero().get().unsigned_abs();
             if let Err(error) =
-                self.supervisor.keep_process(&format!("{}.{id}", kept_name(key)), process.descriptor.as_fd())
+                self.supervisor.keep_process(&kept_process(key, id), process.descriptor.as_fd())
             {
                 eprintln!(
                     "{} in {}: the supervisor does not keep process {id}: {error}",
@@ -406,7 +397,7 @@ impl Daemon {
     fn bury(&mut self, id: u32, now: Instant) {
         let Some((key, process)) = self.processes.remove(&id) else { return };
         let status = waitid(WaitId::PidFd(process.descriptor.as_fd()), WaitIdOptions::EXITED).ok().flatten();
-        let _ = self.supervisor.forget(&format!("{}.{id}", kept_name(&key)));
+        let _ = self.supervisor.forget(&kept_process(&key, id));
         // What it has left behind goes with it.
         let _ = kill_process_group(process.id, Signal::KILL);
         let how = match status.map(|status| (status.exit_status(), status.terminating_signal())) {
@@ -438,9 +429,14 @@ fn process_of(descriptor: &OwnedFd) -> Option<u32> {
     text.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
 }
 
-/// The name by which a pool's listener is kept; with a dot and its number behind it, a process of the pool.
+/// The name by which a pool's listener is kept.
 fn kept_name(key: &Key) -> String {
     format!("{}-{}", key.app, place::name(&key.context))
+}
+
+/// The name by which a process of a pool is kept: no application's name has a dot.
+fn kept_process(key: &Key, id: u32) -> String {
+    format!("{}.{id}", kept_name(key))
 }
 
 impl Caller {

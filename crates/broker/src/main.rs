@@ -4,13 +4,12 @@
 
 use apps::Folder;
 use broker::daemon::Daemon;
-use broker::supervisor;
+use broker::{place, supervisor};
 use clap::Parser;
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use std::{fs, io};
 
 /// Starts applications' processes in the SELinux contexts of the requests that want them
 #[derive(Parser)]
@@ -54,20 +53,13 @@ fn check(arguments: &Arguments) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\nselinux-broker: ")) }
 }
 
-/// Makes the broker's own socket. Who may connect, the policy says.
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => UnixListener::bind(path),
-    }
-}
-
 fn serve(arguments: &Arguments) -> io::Result<()> {
     let (control, pools): (Vec<_>, Vec<_>) =
         supervisor::kept().into_iter().partition(|(name, _)| name == supervisor::CONTROL);
     let control = match control.into_iter().next() {
         Some((_, socket)) => socket.into(),
-        None => listen(&arguments.run.join("broker"))?,
+        // Who may connect, the policy says.
+        None => place::bind(&arguments.run.join("broker"))?,
     };
     let sockets = arguments.run.join("apps");
     let mut daemon = Daemon::new(control, Folder::new(&arguments.apps), sockets, arguments.state.clone())?;

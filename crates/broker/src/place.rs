@@ -30,15 +30,6 @@ pub fn folder(base: &Path, key: &Key) -> PathBuf {
     base.join(&key.app).join(name(&key.context))
 }
 
-/// The label of a pool's files of this type: at the low level of its range.
-///
-/// # Errors
-/// The context has no such label.
-fn label(context: &Context, type_: &str) -> io::Result<Context> {
-    let label = Context::parse(&format!("{}:object_r:{type_}", context.user())).map_err(io::Error::other)?;
-    Ok(label.with_range(context.range().map(|range| range.low())))
-}
-
 /// Has what `make` makes carry a label. The broker has one thread, whose setting this is.
 fn labelled<T>(label: &Context, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let text = CString::new(label.to_string())?;
@@ -62,7 +53,7 @@ pub fn make_folder(base: &Path, key: &Key, context: &Context, type_: &str, mode:
             _ => {}
         }
     }
-    let label = label(context, type_)?;
+    let label = context.file_label(type_).map_err(io::Error::other)?;
     labelled(&label, || match fs::DirBuilder::new().mode(mode).create(&folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         result => result,
@@ -79,22 +70,28 @@ pub fn make_folder(base: &Path, key: &Key, context: &Context, type_: &str, mode:
     Ok(folder)
 }
 
+/// Listens on a path, in the place of the socket that an earlier broker may have left there.
+///
+/// # Errors
+/// That one cannot be removed, or the new one not made.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => UnixListener::bind(path),
+    }
+}
+
 /// Makes a pool's listener: its socket has the processes' context, its file their range.
 ///
 /// # Errors
 /// It cannot be made.
 pub fn listen(folder: &Path, context: &Context) -> io::Result<(UnixListener, PathBuf)> {
     let path = folder.join("socket");
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    let label = context.file_label(SOCKET_TYPE).map_err(io::Error::other)?;
     confinement::label_sockets(Some(context)).map_err(io::Error::other)?;
-    let listener =
-        label(context, SOCKET_TYPE).and_then(|label| labelled(&label, || UnixListener::bind(&path)));
+    let listener = labelled(&label, || bind(&path));
     confinement::label_sockets(None).map_err(io::Error::other)?;
     let listener = listener?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(false)?;
     Ok((listener, path))
 }

@@ -39,8 +39,6 @@ pub struct Key {
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// Make its listener, where there is none.
-    Listen(Key),
     /// Start one of its processes.
     Start(Key),
     /// Ask this process to end, when it has answered what it has begun.
@@ -96,11 +94,11 @@ impl Pools {
         Some(pool.waiting.is_some())
     }
 
-    /// Somebody asks for a pool.
+    /// Somebody asks for a pool: its listener is to be there.
     ///
     /// # Errors
     /// Why there is none now.
-    pub fn ask(&mut self, key: &Key, app: &Arc<App>, now: Instant) -> Result<Action, String> {
+    pub fn ask(&mut self, key: &Key, app: &Arc<App>, now: Instant) -> Result<(), String> {
         let pool = self.all.entry(key.clone()).or_insert_with(|| Pool {
             app: Arc::clone(app),
             processes: Vec::new(),
@@ -122,7 +120,7 @@ impl Pools {
             pool.pause = None;
         }
         pool.busy = now;
-        Ok(Action::Listen(key.clone()))
+        Ok(())
     }
 
     /// A connection waits at a pool's listener, or none does any more.

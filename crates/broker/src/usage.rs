@@ -11,22 +11,33 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// The kernel's list of sockets.
-pub const SOCKETS: &str = "/proc/net/unix";
-
-/// What it says of a socket that is connected (`net/unix/af_unix.c: unix_seq_show`).
+/// What `/proc/net/unix` says of a socket that is connected (`net/unix/af_unix.c: unix_seq_show`).
 const CONNECTED: &str = "03";
 
-/// The paths of those listeners that have connections, of a text of `/proc/net/unix`.
-#[must_use]
-pub fn connected(text: &str) -> BTreeSet<&str> {
-    let paths = text.lines().skip(1).filter_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let state = words.nth(5)?;
-        let path = words.nth(1)?;
-        (state == CONNECTED && path.starts_with('/')).then_some(path)
-    });
-    paths.collect()
+/// The paths of those listeners that have connections; `None` where the kernel does not tell.
+pub struct Connections(Option<BTreeSet<String>>);
+
+impl Connections {
+    /// Those that there are now.
+    #[must_use]
+    pub fn read() -> Connections {
+        let text = fs::read_to_string("/proc/net/unix").ok();
+        Connections(text.map(|text| text.lines().skip(1).filter_map(connected).map(str::to_owned).collect()))
+    }
+
+    /// Whether a listener has one. Without the list nobody is known to be idle.
+    #[must_use]
+    pub fn has(&self, path: &Path) -> bool {
+        self.0.as_ref().is_none_or(|paths| path.to_str().is_some_and(|path| paths.contains(path)))
+    }
+}
+
+/// The path of a line's socket, where that is connected.
+fn connected(line: &str) -> Option<&str> {
+    let mut words = line.split_ascii_whitespace();
+    let state = words.nth(5)?;
+    let path = words.nth(1)?;
+    (state == CONNECTED && path.starts_with('/')).then_some(path)
 }
 
 /// Whether somebody has connected to a listener since this was asked last. The first time, the answer is that somebody has.
@@ -46,8 +57,7 @@ pub fn was_connected(path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::{connected, was_connected};
-    use std::fs;
+    use super::{Connections, was_connected};
     use std::os::unix::net::{UnixListener, UnixStream};
 
     #[test]
@@ -55,10 +65,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
-        let is_busy = || {
-            let text = fs::read_to_string("/proc/net/unix").unwrap();
-            connected(&text).contains(path.to_str().unwrap())
-        };
+        let is_busy = || Connections::read().has(&path);
         assert!(!is_busy());
         let client = UnixStream::connect(&path).unwrap();
         let (server, _) = listener.accept().unwrap();

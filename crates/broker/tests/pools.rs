@@ -79,9 +79,6 @@ impl World {
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
-                Action::Listen(key) => {
-                    self.listens.entry(key).or_insert(false);
-                }
                 Action::Start(key) => {
                     assert!(self.listens[&key], "a start where nobody waits");
                     let result = if self.fails { Err("missing".to_owned()) } else { Ok(self.next_id) };
@@ -124,8 +121,8 @@ impl World {
     fn happens(&mut self, event: &Event) {
         match event {
             Event::Ask(number) => {
-                if let Ok(action) = self.pools.ask(&key(*number), &self.app, self.now) {
-                    self.perform(vec![action]);
+                if self.pools.ask(&key(*number), &self.app, self.now).is_ok() {
+                    self.listens.entry(key(*number)).or_insert(false);
                 }
             }
             Event::Connect(number) => {

@@ -84,6 +84,15 @@ impl Context {
         Self { range, ..self }
     }
 
+    /// The label of a file of this type that a process in this context has for itself: at the low level of its range.
+    ///
+    /// # Errors
+    /// There is no such label.
+    pub fn file_label(&self, type_: &str) -> Result<Self, ContextError> {
+        let label = Self::parse(&format!("{}:object_r:{type_}", self.user))?;
+        Ok(label.with_range(self.range.as_ref().map(Range::low)))
+    }
+
     /// Refuses a context that is longer than the kernel takes.
     pub(super) fn within_limit(self) -> Result<Self, ContextError> {
         let names = self.user.len() + self.role.len() + self.type_.len() + 3;

@@ -2,6 +2,7 @@
 //!
 //! Owns the file's grammar and its limits. It starts nothing, and asks the kernel nothing.
 
+use mapping::Escaped;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -123,7 +124,11 @@ impl App {
     /// The first thing that is wrong.
     pub fn parse(name: &str, text: &str) -> Result<App, AppError> {
         let at = |offset: usize| 1 + text[..offset.min(text.len())].matches('\n').count();
-        let wrong = |offset: usize, text: String| AppError { line: at(offset), text };
+        // What repeats the file's text is one visible line all the same.
+        let wrong = |offset: usize, text: String| AppError {
+            line: at(offset),
+            text: Escaped::new(&text).to_string(),
+        };
         if !is_name(name) {
             return Err(wrong(0, format!("the file's name is not 1 to {MAX_NAME} of a-z, 0-9, - and _")));
         }
@@ -289,6 +294,7 @@ app       = "anon_app_t"
         for (from, to, line, words) in [
             ("\"fpm\"", "\"pipe\"", 3, "unknown variant"),
             ("socket ", "sockets ", 3, "unknown field"),
+            ("\"fpm\"", "\"f\\n\\tp\\u202em\"", 3, r"`f, \x09p\xe2\x80\xaem`"),
             ("/usr/sbin/php-fpm", "php-fpm", 2, "whole path"),
             ("state     = true", "state = false", 2, "state = true"),
             ("200", "0", 5, "from 1 to"),

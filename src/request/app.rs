@@ -2,8 +2,9 @@
 //! speaks to them.
 
 use super::child::Child;
-use super::decide;
+use super::{decide, record};
 use crate::config::settings::{Serving, Started};
+use crate::httpd::has_module;
 use crate::httpd::request::Request;
 use crate::httpd::status::Status;
 use crate::selinux::SharedContext;
@@ -67,6 +68,13 @@ fn pass_on(
             "there is no application {name}: {folder} had no {name}.toml when the server started"
         ))
     })?;
+    let module = app.protocol.module();
+    if !(has_module(c"mod_proxy.c") && has_module(module)) {
+        return Err(Code::NoPool.message(format!(
+            "{name}: its protocol takes mod_proxy and {}: load both",
+            module.to_string_lossy().trim_end_matches(".c")
+        )));
+    }
     let socket = socket(started, app, context)
         .map_err(|error| Code::NoPool.message(format!("{name} in {context}: {error}")))?;
     let pool = request.pool();
@@ -76,6 +84,7 @@ fn pass_on(
         Protocol::Fcgi => None,
         Protocol::Http | Protocol::Scgi | Protocol::Uwsgi => request.uri(),
     };
+    record::keep(request, |_, record| record.is_passed_on.set(true));
     request.hand_to(pool.text(&handler), filename);
     Ok(())
 }

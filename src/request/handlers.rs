@@ -49,6 +49,9 @@ impl HandlerJudge for HandlersInTurn {
             HandlerKind::Interpreter if is_confined => {
                 started.configured.interpreters() == Interpreters::Refuse
             }
+            HandlerKind::Default if record::of(request).is_some_and(|record| record.is_passed_on.get()) => {
+                true
+            }
             HandlerKind::Interpreter | HandlerKind::Default => is_servers_own,
             _ => false,
         };

@@ -32,6 +32,8 @@ pub struct Record {
     pub interpreter: Cell<Option<&'static CStr>>,
     /// Whether an interpreter has run in it that shares its process with others.
     pub had_interpreter: Cell<bool>,
+    /// Whether mod_proxy is to pass it on to an application, and nobody to send its file.
+    pub is_passed_on: Cell<bool>,
     /// Whether one of its phases could not be run: it is not to be served.
     pub is_lost: Cell<bool>,
 }

@@ -5,6 +5,7 @@
 use mapping::Escaped;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -78,6 +79,17 @@ impl Protocol {
             Protocol::Http => "http",
             Protocol::Scgi => "scgi",
             Protocol::Uwsgi => "uwsgi",
+        }
+    }
+
+    /// The module of httpd's that speaks it, by its source's name.
+    #[must_use]
+    pub fn module(self) -> &'static CStr {
+        match self {
+            Protocol::Fcgi => c"mod_proxy_fcgi.c",
+            Protocol::Http => c"mod_proxy_http.c",
+            Protocol::Scgi => c"mod_proxy_scgi.c",
+            Protocol::Uwsgi => c"mod_proxy_uwsgi.c",
         }
     }
 }

@@ -169,6 +169,20 @@ fn a_file_that_cannot_be_used_stops_the_start_and_says_where() {
 }
 
 #[test]
+fn without_mod_proxy_the_file_is_not_sent() {
+    let site = Site::new("apps-no-proxy");
+    site.config_file("map", MAP);
+    site.file("app/page.py", "the source");
+    let _broker = Broker::start(&[("web.toml", &file(&site, ""))]);
+    for modules in [&[][..], &["proxy"], &["proxy", "proxy_fcgi"]] {
+        let httpd = Httpd::start(&site, Mpm::Event, modules, CONFIGURATION);
+        let reply = httpd.get("/private/app/page.py", Some("foo"));
+        assert_eq!((reply.status, reply.body.contains("the source")), (503, false), "{modules:?}");
+        httpd.logged(&["SEL0121", "its protocol takes mod_proxy and mod_proxy_http"]);
+    }
+}
+
+#[test]
 fn without_a_context_or_a_file_there_is_no_application() {
     let site = Site::new("app-unmapped");
     site.config_file("map", MAP);

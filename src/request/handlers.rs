@@ -42,17 +42,16 @@ impl HandlerJudge for HandlersInTurn {
             }
         }
         // It may run pages by other names as well (PHP's xbithack, LuaMapHandler); and where nobody takes a name that is the
-        // server's own work, core would serve the file.
+        // server's own work, or what is for an application, core would serve the file.
         let decided = record::decided(request);
         let is_servers_own = !is_confined && decided.is_some_and(|decided| decided.is_servers_own);
+        let is_passed_on = || record::of(request).is_some_and(|record| record.is_passed_on.get());
         let is_kept_out = match module.kind {
             HandlerKind::Interpreter if is_confined => {
                 started.configured.interpreters() == Interpreters::Refuse
             }
-            HandlerKind::Default if record::of(request).is_some_and(|record| record.is_passed_on.get()) => {
-                true
-            }
-            HandlerKind::Interpreter | HandlerKind::Default => is_servers_own,
+            HandlerKind::Interpreter => is_servers_own,
+            HandlerKind::Default => is_servers_own || is_passed_on(),
             _ => false,
         };
         if is_kept_out { Verdict::Skip } else { Verdict::Run }
